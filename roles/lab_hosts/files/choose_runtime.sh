@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Print the first container runtime that boots a host of the image; fail with each one's reason when none does.
-#   choose_runtime.sh IMAGE CONTAINER "RUNTIME..."
+#   choose_runtime.sh IMAGE CONTAINER OPEN_FILES "RUNTIME..."
 set -uo pipefail
-image=$1 container=$2 reasons=
+image=$1 container=$2 files=$3 reasons=
 trap 'podman rm --force --time 0 "$container" >/dev/null 2>&1' EXIT
-for runtime in $3; do
+for runtime in $4; do
   if ! command -v "$runtime" >/dev/null; then reasons+="  $runtime: not installed (apt-get install $runtime)"$'\n'; continue; fi
   podman rm --force --time 0 "$container" >/dev/null 2>&1
   if ! said=$(podman --runtime "$runtime" run --detach --name "$container" --systemd=always --privileged --network none \
+      --ulimit "nofile=$files:$files" --ulimit nproc=32768:32768 \
       --log-driver none "$image" /sbin/init 2>&1); then
     reasons+="  $runtime: $(tail -n 1 <<<"$said")"$'\n'; continue
   fi

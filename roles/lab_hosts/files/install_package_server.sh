@@ -9,9 +9,12 @@ podman exec -i "$container" sh -eu >&2 <<'END'
 systemctl is-system-running --wait >/dev/null || true
 rm -f /etc/apt/apt.conf.d/01lab
 export DEBIAN_FRONTEND=noninteractive
+# It starts below, once its cache, which comes from outside, belongs to it.
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
 dpkg --configure -a
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends apt-cacher-ng
+rm /usr/sbin/policy-rc.d
 cat > /etc/apt-cacher-ng/zz_lab.conf <<'CONF'
 Port: 8080
 LocalDirs: alicerce /srv/apt-repository
