@@ -1,0 +1,48 @@
+# The commands of the platform. `make help` lists them; README.md says what they cost.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap up down status info ssh check test test-all molecule e2e lock clean
+HOST ?=
+FORMAT ?= text
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap: ## install what this machine needs to be the control node
+	@scripts/bootstrap control
+
+up: bootstrap ## make the lab's hosts and deploy the whole platform on them; goes on where it was interrupted
+	@scripts/lab up
+
+down: ## remove the lab: its hosts, network and generated secrets, and nothing else
+	@scripts/lab down
+
+status: ## the state of every host, cluster and service; exits 0 exactly when all is whole (FORMAT=json)
+	@scripts/lab status --format $(FORMAT)
+
+info: ## addresses, CA file, administrator, hosts (FORMAT=json)
+	@scripts/lab info --format $(FORMAT)
+
+ssh: ## open a shell on a host: make ssh HOST=node-a
+	@scripts/lab ssh "$(HOST)"
+
+check: ## linters, types, unit tests, syntax: no hosts needed
+	@scripts/check
+
+test: ## check, then the lab deployed once, end to end on it, and every Molecule scenario
+	@scripts/test
+
+test-all: ## test, and all faults and long loads
+	@scripts/test --all
+
+molecule: bootstrap ## every Molecule scenario
+	@scripts/molecule --all
+
+e2e: ## the end-to-end tests on the running lab
+	@scripts/bootstrap control check test && scripts/lab test tests/e2e
+
+lock: ## resolve requirements.in and the services' dependencies anew
+	@scripts/lock
+
+clean: down ## down, and also forget this machine's caches: host image, packages, builds
+	@scripts/lab clean
