@@ -1,0 +1,1 @@
+"""What every Alicerce service shares."""
