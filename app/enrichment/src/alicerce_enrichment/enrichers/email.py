@@ -11,13 +11,13 @@ Provider = Literal["free", "disposable", "custom"]
 
 _FREE: Final = frozenset(
     line
-    for line in (resources.files(__package__) / "free_providers.txt").read_text("utf-8").splitlines()
+    for line in resources.files(__package__).joinpath("free_providers.txt").read_text("utf-8").split("\n")
     if line and not line.startswith("#")
 )
 
 
 class Email(BaseModel):
-    """`domain` and `provider` are null unless the address is valid; `normalized` is at least in lower case."""
+    """`domain` and `provider` are null unless the address is valid; `normalized` is always lower-case."""
 
     valid: bool
     normalized: str

@@ -30,7 +30,7 @@ _TYPES: Final = {
 class Phone(BaseModel):
     """Everything but `valid` is null (`time_zones` empty) when the number is not valid.
 
-    `region` is a place name, in Portuguese where there is one; `country` an ISO 3166 code. `carrier` was first
+    `region` is a place name, Portuguese where there is one; `country` an ISO 3166 code. `carrier` is who was
     given the number's range: a ported number keeps it.
     """
 
