@@ -26,11 +26,11 @@ DOCUMENTATION = """
 name: secret
 short_description: A secret of the platform, made at first use
 description:
-  - Returns the secret of that name. When there is none yet, it is made and stored first, so that whoever looks
-    up the same name gets the same value.
+  - Returns the secret of that name. When there is none yet, it is made and stored first, so that whoever
+    looks up the same name gets the same value.
   - The provider C(file) keeps all of them in C(secrets.yml) under O(store_dir), encrypted with Ansible Vault.
-    The key is O(key_file), made at first use beside it; a real site keeps it elsewhere, or names a program that
-    prints it. C(scripts/secret) and C(ansible-vault view --vault-password-file KEY_FILE secrets.yml) read it.
+    The key is O(key_file), made at first use beside it; a real site keeps it elsewhere, or names a program
+    that prints it. C(scripts/secret) and C(ansible-vault view --vault-password-file) read it.
   - In check mode a missing secret is made, but not stored.
 options:
   _terms:
@@ -219,9 +219,9 @@ class LookupModule(LookupBase):
     ) -> list[str]:
         """Return the secrets that the terms name."""
         variables = variables or {}
-        self.set_options(var_options=variables, direct=kwargs)
         if not variables.get("inventory_dir"):
-            variables = {**variables, "inventory_dir": _inventory_dir(variables)}
+            variables = {**variables, **_of_first_host(variables)}
+        self.set_options(var_options=variables, direct=kwargs)
         store_dir = self._template("store_dir", variables)
         key_file = self._template("key_file", variables)
         store = PROVIDERS[self._template("provider", variables)](
@@ -251,9 +251,11 @@ class LookupModule(LookupBase):
         return templar.template(self.get_option(option))
 
 
-def _inventory_dir(variables: dict[str, Any]) -> str | None:
-    """Return the first inventory source's directory: the implicit localhost has no inventory_dir."""
-    for source in variables.get("ansible_inventory_sources") or []:
-        if (path := Path(source)).exists():
-            return str((path if path.is_dir() else path.parent).absolute())
-    return None
+def _of_first_host(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return what the implicit localhost lacks, as the first host of the inventory sees it."""
+    groups = variables.get("groups") or {}
+    for host in [*groups.get("platform", []), *groups.get("all", [])]:
+        seen = variables["hostvars"][host]
+        names = ("inventory_dir", "secret_provider", "secret_store_dir", "secret_store_key_file")
+        return {name: seen[name] for name in names if name in seen}
+    return {}

@@ -126,12 +126,12 @@ def test_unknown_provider_and_kind(variables):
         lookup("p", variables=variables, kind="rsa")
 
 
-def test_implicit_localhost_uses_the_inventory_sources(variables, tmp_path):
+def test_implicit_localhost_sees_what_the_first_host_sees(variables, store):
     value = lookup("p", variables=variables)
-    del variables["inventory_dir"]
-    (tmp_path / "hosts.yml").touch()
-    for source in (tmp_path, tmp_path / "hosts.yml"):
-        assert lookup("p", variables=variables | {"ansible_inventory_sources": [str(source)]}) == value
+    hostvars = {"node-a": {"inventory_dir": str(store.parent), "secret_store_dir": str(store)}}
+    localhost = {"groups": {"platform": ["node-a"], "all": ["node-a"]}, "hostvars": hostvars}
+    localhost["secret_store_dir"] = variables["secret_store_dir"]
+    assert lookup("p", variables=localhost, create=False) == value
 
 
 def test_change_by_another_process_is_seen(variables, store):
