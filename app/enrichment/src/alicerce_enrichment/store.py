@@ -1,8 +1,8 @@
 """Enriched profiles in MongoDB: one document a user, which holds its own inbox.
 
 A document is `{_id: user, revision, …, inbox: [event ids]}`. One update writes the profile and the event's
-id, and only where the event's revision is newer than the document's, so that no event takes effect twice or out
-of order, whatever the broker repeats or reorders and however many workers there are.
+id, and only where the event's revision is newer than the document's: no event takes effect twice or out of
+order, whatever the broker repeats or reorders and however many workers there are.
 """
 
 from enum import Enum
