@@ -23,11 +23,15 @@ export interface EnrichmentState {
 /** False when it was interrupted. */
 async function sleep(ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(true), ms);
-    signal.addEventListener('abort', () => {
+    const interrupt = () => {
       clearTimeout(timer);
       resolve(false);
-    });
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', interrupt);
+      resolve(true);
+    }, ms);
+    signal.addEventListener('abort', interrupt, { once: true });
   });
 }
 
