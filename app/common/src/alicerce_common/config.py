@@ -154,8 +154,6 @@ class ProcessSettings(ServiceSettings):
     """A process beside the web server, which shows health and metrics on a port of its own."""
 
     metrics_port: int = Field(ge=0, lt=65536)
-    metrics_address: str = ""
-    """Listens on all addresses unless told otherwise; tests say 127.0.0.1."""
 
 
 class DatabaseSettings(ServiceSettings):

@@ -1,13 +1,11 @@
-"""PostgreSQL: connections that find the primary by themselves and notice a dead host within seconds."""
+"""PostgreSQL: connections that find the primary by themselves and notice a dead or demoted host within seconds."""
 
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from socket import SHUT_RDWR, socket
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 
@@ -16,9 +14,43 @@ from alicerce_common.config import DatabaseSettings
 READ_ONLY = "25006"
 """SQLSTATE of a write on a server that has been demoted."""
 
+DATABASE_URL = URL.create("postgresql+psycopg")
+"""Names the driver only: the address stands in the engine's options."""
 
-def libpq_parameters(settings: DatabaseSettings) -> dict[str, Any]:
-    """Return what `psycopg.connect` takes: every host is tried, the one that accepts writes is kept."""
+_WaitTimeout = getattr(psycopg.errors, "_WaitTimeout", None)
+T = TypeVar("T")
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that does not wait for ever.
+
+    The server ends slow statements itself (statement_timeout). A frozen server does not, while its kernel goes on
+    acknowledging packets, so that no TCP timer fires either: only the client's own clock helps then.
+    """
+
+    answer_timeout: float | None = None
+    """Seconds to wait for the server's answer; None waits for ever."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """As in psycopg, but a server that stays silent counts as lost."""
+        try:
+            return super().wait(gen, interval, self.answer_timeout if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            # The private class of psycopg's own clock; what the server or the network says has other ones.
+            if timeout is None and type(error) is _WaitTimeout:
+                self.pgconn.finish()
+                raise psycopg.OperationalError("the server did not answer in time") from None
+            raise
+
+
+def connect(settings: DatabaseSettings, **more: Any) -> Connection:  # noqa: ANN401 (psycopg's parameters)
+    """Connect to the one host that accepts writes; raises psycopg.OperationalError when there is none now."""
+    connection = Connection.connect(**{**_parameters(settings), **more})
+    connection.answer_timeout = settings.database_statement_timeout + 3
+    return connection
+
+
+def _parameters(settings: DatabaseSettings) -> dict[str, Any]:
     milliseconds = int(settings.database_statement_timeout * 1000)
     parameters: dict[str, Any] = {
         "host": ",".join(address.host for address in settings.database_hosts),
@@ -33,7 +65,7 @@ def libpq_parameters(settings: DatabaseSettings) -> dict[str, Any]:
         "keepalives_interval": 2,
         "keepalives_count": 2,
         "tcp_user_timeout": 6000,
-        "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+        "options": f"-c statement_timeout={milliseconds} -c timezone=UTC",
     }
     if settings.tls:
         parameters |= {
@@ -49,7 +81,7 @@ def libpq_parameters(settings: DatabaseSettings) -> dict[str, Any]:
 def engine_options(settings: DatabaseSettings, *, pool_size: int) -> dict[str, Any]:
     """Return the options of `create_engine`, and so of SQLALCHEMY_ENGINE_OPTIONS."""
     return {
-        "connect_args": libpq_parameters(settings),
+        "creator": partial(connect, settings),
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": 3,
@@ -59,47 +91,24 @@ def engine_options(settings: DatabaseSettings, *, pool_size: int) -> dict[str, A
     }
 
 
-DATABASE_URL = URL.create("postgresql+psycopg")
-"""Names the driver only; the rest stands in the engine's options."""
-
-
-def make_engine(settings: DatabaseSettings, *, pool_size: int = 2) -> Engine:
-    """Build an engine; it connects at first use."""
-    engine = create_engine(DATABASE_URL, **engine_options(settings, pool_size=pool_size))
-    guard(engine, settings)
-    return engine
-
-
-def guard(engine: Engine, settings: DatabaseSettings) -> None:
-    """Drop connections that are of no more use: to a demoted primary, or to one that no longer answers.
-
-    The server's statement_timeout ends slow statements. A frozen server does not keep it, and its kernel still
-    acknowledges packets, so no TCP timer fires either: the watchdog shuts the socket, and libpq reports a lost connection.
-    """
+def guard(engine: Engine) -> Engine:
+    """Make the pool drop its connections to a server that turns out to be read-only: it has been demoted."""
 
     @event.listens_for(engine, "handle_error")
-    def handle_error(error: ExceptionContext) -> None:
+    def demoted(error: ExceptionContext) -> None:
         if getattr(error.original_exception, "sqlstate", None) == READ_ONLY:
             error.is_disconnect = True
 
-    watchdog = Watchdog(settings.database_statement_timeout + 3)
+    return engine
 
-    @event.listens_for(engine, "before_cursor_execute")
-    def before(connection: Any, *_: object) -> None:  # noqa: ANN401 (SQLAlchemy's event)
-        watchdog.begin(connection.connection.driver_connection)
 
-    @event.listens_for(engine, "after_cursor_execute")
-    def after(connection: Any, *_: object) -> None:  # noqa: ANN401 (SQLAlchemy's event)
-        watchdog.end(connection.connection.driver_connection)
-
-    @event.listens_for(engine, "handle_error")
-    def failed(error: ExceptionContext) -> None:
-        if error.connection is not None and not error.connection.invalidated and not error.connection.closed:
-            watchdog.end(error.connection.connection.driver_connection)
+def make_engine(settings: DatabaseSettings, *, pool_size: int = 2) -> Engine:
+    """Build an engine for a process beside the web server; it connects at first use."""
+    return guard(create_engine(DATABASE_URL, **engine_options(settings, pool_size=pool_size)))
 
 
 def probe(engine: Callable[[], Engine]) -> Callable[[], None]:
-    """Return a readiness probe: a primary answers."""
+    """Return a readiness probe: the primary answers."""
 
     def run() -> None:
         with engine().connect() as connection:
