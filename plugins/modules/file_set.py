@@ -107,7 +107,7 @@ def read(path: Path) -> str | None:
 
 
 def write(path: Path, content: str, attributes: Attributes, validate: str | None) -> None:
-    """Replace the file in one step: a reader sees the old one or the new one. Raises ValueError when invalid."""
+    """Replace the file in one step: a reader sees the old or the new one. Raises ValueError when invalid."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
