@@ -1,12 +1,13 @@
-"""One person in a real browser: Debian's Chromium, which trusts the platform's CA and nothing that the test forgives."""
+"""One person in a real browser, Debian's Chromium, which trusts the platform's CA and forgives nothing."""
 
 import json
 import secrets
 import shutil
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+ROOT = Path(__file__).resolve().parents[2]
 
 PLAYWRIGHT = ROOT / "frontend" / "node_modules" / "playwright-core"
 
