@@ -113,7 +113,6 @@ def wanted_definitions(params: dict[str, Any]) -> dict[str, list[dict[str, Any]]
                 "type": "topic",
                 "durable": True,
                 "auto_delete": False,
-                "internal": False,
                 "arguments": {},
             }
         ],
