@@ -4,8 +4,8 @@
     tests/e2e/make_people.py [--check]
 
 The same file comes out each time; `--check` only tells whether the one that is there is it. What is expected
-is known by how a value was built, not asked of the code under test. Every e-mail address is on a domain reserved
-for examples, save a few that stand for a kind of provider; nothing is ever sent to any.
+is known by how a value was built, not asked of the code under test. Every e-mail address is on a domain for
+examples, save a few that stand for a kind of provider; nothing is ever sent to any.
 """
 
 from __future__ import annotations

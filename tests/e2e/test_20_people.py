@@ -110,8 +110,8 @@ def test_everybody_signs_up_and_is_enriched(edge, people):
 
     durations = sorted(duration for _, duration, _ in outcomes)
     print(
-        f"\n{len(people)} people in {took:.0f} s, {AT_ONCE} at once; a person's way took "
-        f"{statistics.median(durations):.2f} s, at the 99th percentile {durations[len(durations) * 99 // 100]:.2f} s; "
+        f"\n{len(people)} people in {took:.0f} s, {AT_ONCE} at once; a way took "
+        f"{statistics.median(durations):.2f} s, 99 % within {durations[len(durations) * 99 // 100]:.2f} s; "
         f"{edge.waited:.0f} s waited for rate limits"
     )
     for (call, status), count in sorted(edge.answers.items()):

@@ -189,8 +189,9 @@ def forged(edge, account, run, tmp_path_factory):
 
 FLAWS = [
     "expired", "not valid yet", "without an end", "of another issuer", "for another audience",
-    "of another type", "signed by another key", "of an unknown key", "signed with the public key as a secret", "not signed",
-    "made an administrator", "cut short", "no token at all", "empty", "a refresh token",
+    "of another type", "signed by another key", "of an unknown key",
+    "signed with the public key as a secret", "not signed", "made an administrator", "cut short",
+    "no token at all", "empty", "a refresh token",
 ]  # fmt: skip
 
 
