@@ -11,7 +11,10 @@ RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+f
 
 def recap(output):
     """Return {host: (ok, changed, unreachable, failed)} of a playbook run."""
-    return {m[1]: tuple(int(n) for n in m.groups()[1:]) for m in RECAP.finditer(output.rpartition("PLAY RECAP")[2])}
+    return {
+        m[1]: tuple(int(n) for n in m.groups()[1:])
+        for m in RECAP.finditer(output.rpartition("PLAY RECAP")[2])
+    }
 
 
 @pytest.mark.parametrize("arguments", [[], ["--check"]], ids=["again", "check"])
@@ -20,7 +23,9 @@ def test_site_changes_nothing_on_a_deployed_lab(run, lab, arguments):
     assert said.returncode == 0, said.stdout[-4000:] + said.stderr[-2000:]
     hosts = recap(said.stdout)
     assert {host["name"] for host in lab["hosts"]} <= set(hosts)
-    changed = re.findall(r"^(?:TASK|RUNNING HANDLER) \[(.+?)\](?:(?!^TASK).)*?^changed: \[(\S+?)\]", said.stdout, re.M | re.S)
+    changed = re.findall(
+        r"^(?:TASK|RUNNING HANDLER) \[(.+?)\](?:(?!^TASK).)*?^changed: \[(\S+?)\]", said.stdout, re.M | re.S
+    )
     assert {host: counts[1] for host, counts in hosts.items() if counts[1]} == {}, changed
     assert all(counts[2] == counts[3] == 0 for counts in hosts.values())
 

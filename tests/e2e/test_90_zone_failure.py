@@ -40,7 +40,10 @@ class Person:
         return failure
 
     def _try(self, deadline):
-        who = {"email": f"zone-{secrets.token_hex(6)}@mail.example.com", "password": secrets.token_urlsafe(16)}
+        who = {
+            "email": f"zone-{secrets.token_hex(6)}@mail.example.com",
+            "password": secrets.token_urlsafe(16),
+        }
         self.session.headers.pop("Authorization", None)
         answer = self.call("POST", "/auth/signup", json=who | {"name": "Zélia Zona"})
         if answer.status_code != 201:
@@ -65,7 +68,10 @@ def container(run, address):
     """Return the name of the container that has this address: the test breaks the lab from outside, as a power cut would."""
     names = run("podman", "ps", "--all", "--format", "{{.Names}}").stdout.split()
     for name in names:
-        if f'"{address}"' in run("podman", "inspect", name, "--format", "{{json .NetworkSettings.Networks}}").stdout:
+        if (
+            f'"{address}"'
+            in run("podman", "inspect", name, "--format", "{{json .NetworkSettings.Networks}}").stdout
+        ):
             return name
     raise AssertionError(f"no container has {address}")
 
@@ -93,4 +99,6 @@ def test_a_killed_zone_host_is_survived_and_rejoins(run, lab, index):
     while (said := run("make", "--silent", "status", "FORMAT=json")).returncode:
         assert time.monotonic() - began < REJOINED, json.loads(said.stdout)["problems"]
         time.sleep(3)
-    print(f"\n{host['name']}: works again {survived:.1f} s after the kill, whole {time.monotonic() - began:.1f} s after the start")
+    print(
+        f"\n{host['name']}: works again {survived:.1f} s after the kill, whole {time.monotonic() - began:.1f} s after the start"
+    )

@@ -1,0 +1,94 @@
+"""The lab's script: ranges that are free, and the reading of a run's recap."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import ipaddress
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "lab"
+
+
+@pytest.fixture
+def lab_script():
+    loader = importlib.machinery.SourceFileLoader("lab_script", str(SCRIPT))
+    spec = importlib.util.spec_from_loader("lab_script", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def machine(monkeypatch, module, addresses=(), routes=(), networks=()):
+    """Let the script see a machine with these addresses, routes and podman networks."""
+
+    def run(*argv, **_):
+        if "address" in argv:
+            out = [
+                {
+                    "addr_info": [
+                        {"local": a.split("/")[0], "prefixlen": int(a.split("/")[1])} for a in addresses
+                    ]
+                }
+            ]
+        elif "route" in argv:
+            out = [{"dst": r} for r in routes]
+        else:
+            out = [{"subnets": [{"subnet": n}]} for n in networks]
+        return subprocess.CompletedProcess(argv, 0, json.dumps(out), "")
+
+    monkeypatch.setattr(module, "run", run)
+
+
+def test_a_free_range_is_a_part_of_the_pool_and_stays_the_same(monkeypatch, lab_script):
+    machine(monkeypatch, lab_script)
+    first = lab_script.Lab().free_range()
+    assert ipaddress.ip_network(f"{first}.0/24").subnet_of(lab_script.POOL)
+    assert lab_script.Lab().free_range() == first
+
+
+@pytest.mark.parametrize("by", ["addresses", "routes", "networks"])
+def test_a_range_in_use_is_left_alone(monkeypatch, lab_script, by):
+    machine(monkeypatch, lab_script)
+    first = lab_script.Lab().free_range()
+    taken = f"{first}.7/24" if by == "addresses" else f"{first}.0/24"
+    machine(monkeypatch, lab_script, **{by: [taken]})
+    assert lab_script.Lab().free_range() != first
+
+
+def test_default_routes_and_ipv6_networks_take_nothing(monkeypatch, lab_script):
+    machine(monkeypatch, lab_script)
+    first = lab_script.Lab().free_range()
+    machine(monkeypatch, lab_script, routes=["default"], networks=["fd00::/64"])
+    assert lab_script.Lab().free_range() == first
+
+
+def test_a_machine_without_a_free_range_is_told(monkeypatch, lab_script, capsys):
+    machine(monkeypatch, lab_script, routes=[str(lab_script.POOL)])
+    with pytest.raises(SystemExit):
+        lab_script.Lab().free_range()
+    assert "no free /24" in capsys.readouterr().err
+
+
+def test_checkouts_have_names_of_their_own(monkeypatch, lab_script):
+    name = lab_script.Lab().name
+    monkeypatch.setattr(lab_script, "ROOT", Path("/somewhere/else"))
+    assert lab_script.Lab().name != name
+
+
+def test_changes_are_read_from_the_last_recap(lab_script):
+    output = """
+changed: [node-a]
+PLAY RECAP *********
+node-a                     : ok=6    changed=2    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+localhost                  : ok=1    changed=0    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
+
+TASKS RECAP ****
+base : Do ------- 0.08s
+"""
+    assert lab_script.changes(output) == {"node-a": 2, "localhost": 0}
