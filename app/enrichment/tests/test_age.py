@@ -1,8 +1,7 @@
 from datetime import date
 
 import pytest
-from alicerce_enrichment.enrichers import enrich_age
-from alicerce_enrichment.enrichers.age import OLDEST, parse_date
+from alicerce_enrichment.enrichers.age import OLDEST, enrich_age, parse_date
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +13,8 @@ from alicerce_common.tokens import KeySet, TokenVerifier
 from alicerce_enrichment import app as enrichment_app
 from alicerce_enrichment.api import make_blueprint
 from alicerce_enrichment.app import Settings
-from alicerce_enrichment.profile import UserData, enrich
+from alicerce_enrichment.enrich import enrich
+from alicerce_enrichment.models import UserData
 from alicerce_enrichment.store import ProfileStore
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
@@ -134,3 +138,12 @@ def test_the_application_says_which_store_is_away(settings: Settings) -> None:
     answer = enrichment_app.create_app(away).test_client().get("/readyz")
     assert answer.status_code == 503
     assert answer.get_json()["checks"]["mongodb"] != "ok"
+
+
+def test_the_web_process_does_without_the_numbering_plans() -> None:
+    code = "import alicerce_enrichment.app, sys; print('phonenumbers' in sys.modules)"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "False"

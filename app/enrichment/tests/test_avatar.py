@@ -1,7 +1,7 @@
 import hashlib
 
 import pytest
-from alicerce_enrichment.enrichers import enrich_avatar
+from alicerce_enrichment.enrichers.avatar import enrich_avatar
 from hypothesis import given
 from hypothesis import strategies as st
 

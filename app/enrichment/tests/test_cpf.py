@@ -1,6 +1,5 @@
 import pytest
-from alicerce_enrichment.enrichers import enrich_cpf
-from alicerce_enrichment.enrichers.cpf import check_digit
+from alicerce_enrichment.enrichers.cpf import check_digit, enrich_cpf
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -1,5 +1,5 @@
 import pytest
-from alicerce_enrichment.enrichers import enrich_email
+from alicerce_enrichment.enrichers.email import enrich_email
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,5 +1,5 @@
 import pytest
-from alicerce_enrichment.enrichers import enrich_name
+from alicerce_enrichment.enrichers.name import enrich_name
 from hypothesis import given
 from hypothesis import strategies as st
 

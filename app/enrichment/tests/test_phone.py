@@ -1,5 +1,5 @@
 import pytest
-from alicerce_enrichment.enrichers import enrich_phone
+from alicerce_enrichment.enrichers.phone import enrich_phone
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 from alicerce_common.mongo import Document
 from alicerce_enrichment.app import Settings
-from alicerce_enrichment.profile import Enrichment, UserData, enrich
+from alicerce_enrichment.enrich import enrich
+from alicerce_enrichment.models import Enrichment, UserData
 from alicerce_enrichment.store import COLLECTION, INBOX_SIZE, Outcome, ProfileStore
 from pymongo import MongoClient
 

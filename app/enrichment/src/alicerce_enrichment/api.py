@@ -1,7 +1,7 @@
 """The outer interface: a person reads their own enriched profile, an administrator everybody's."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from uuid import UUID
 
@@ -10,7 +10,21 @@ from alicerce_common.http import endpoint
 from alicerce_common.tokens import current_identity, demand_owner_or_administrator
 from flask import Blueprint
 
-from alicerce_enrichment.profile import EnrichedProfile, Enrichment, present
+from alicerce_enrichment.enrichers.age import enrich_age
+from alicerce_enrichment.models import EnrichedProfile, Enrichment
+
+
+def present(user_id: UUID, enrichment: Enrichment, today: date) -> EnrichedProfile:
+    """Answer for a user as of a day."""
+    return EnrichedProfile(
+        user_id=user_id,
+        age=enrich_age(enrichment.birth_date, today),
+        **{
+            name: getattr(enrichment, name)
+            for name in EnrichedProfile.model_fields
+            if name not in {"user_id", "age"}
+        },
+    )
 
 
 def make_blueprint(find: Callable[[UUID], Enrichment | None]) -> Blueprint:

@@ -13,7 +13,7 @@ from alicerce_common.mongo import Document
 from pymongo import ASCENDING, MongoClient, ReadPreference
 from pymongo.errors import CollectionInvalid, DuplicateKeyError
 
-from alicerce_enrichment.profile import Enrichment
+from alicerce_enrichment.models import Enrichment
 
 COLLECTION: Final = "profiles"
 INBOX_SIZE: Final = 20

@@ -13,7 +13,8 @@ from alicerce_common.logs import get_logger
 from prometheus_client import Counter
 from pydantic import Field
 
-from alicerce_enrichment.profile import UserData, enrich
+from alicerce_enrichment.enrich import enrich
+from alicerce_enrichment.models import UserData
 from alicerce_enrichment.store import ProfileStore
 
 log = get_logger(__name__)

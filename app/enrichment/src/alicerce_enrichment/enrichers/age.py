@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final
 
-from pydantic import BaseModel
+from alicerce_enrichment.models import Age
 
 OLDEST: Final = 130
 """Years; nobody has been older. A birth date before it is a slip of the keyboard."""
@@ -18,13 +18,6 @@ _BANDS: Final = (
     (64, "55-64"),
 )
 _LAST_BAND: Final = "65+"
-
-
-class Age(BaseModel):
-    """Whole years on a given day, and their band."""
-
-    years: int
-    band: str
 
 
 def parse_date(value: str | None) -> date | None:

@@ -2,13 +2,7 @@
 
 import hashlib
 
-from pydantic import BaseModel
-
-
-class Avatar(BaseModel):
-    """Lower-case hexadecimal SHA-256, as in https://gravatar.com/avatar/<hash>."""
-
-    hash: str
+from alicerce_enrichment.models import Avatar
 
 
 def enrich_avatar(email: str | None) -> Avatar | None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pydantic import BaseModel
+from alicerce_enrichment.models import Cpf
 
 _SHAPE: Final = re.compile(r"\d{11}|\d{3}\.\d{3}\.\d{3}-\d{2}", re.ASCII)
 
@@ -21,14 +21,6 @@ _REGIONS: Final = {
     "9": "PR, SC",
     "0": "RS",
 }
-
-
-class Cpf(BaseModel):
-    """`formatted` and `region` (states of the issuing fiscal region) are null unless the number is valid."""
-
-    valid: bool
-    formatted: str | None = None
-    region: str | None = None
 
 
 def check_digit(digits: Sequence[int]) -> int:

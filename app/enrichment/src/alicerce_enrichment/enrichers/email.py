@@ -1,28 +1,18 @@
 """E-mail: syntax and kind of provider, told from the address alone (no DNS)."""
 
 from importlib import resources
-from typing import Final, Literal
+from typing import Final
 
 from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
-from pydantic import BaseModel
 
-Provider = Literal["free", "disposable", "custom"]
+from alicerce_enrichment.models import Email, Provider
 
 _FREE: Final = frozenset(
     line
     for line in resources.files(__package__).joinpath("free_providers.txt").read_text("utf-8").split("\n")
     if line and not line.startswith("#")
 )
-
-
-class Email(BaseModel):
-    """`domain` and `provider` are null unless the address is valid; `normalized` is always lower-case."""
-
-    valid: bool
-    normalized: str
-    domain: str | None = None
-    provider: Provider | None = None
 
 
 def _parents(domain: str) -> list[str]:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from pydantic import BaseModel
+from alicerce_enrichment.models import Name
 
 # Lower case within a name, and never a first or last name of their own.
 _PARTICLES: Final = frozenset(
@@ -17,15 +17,6 @@ _SUFFIXES: Final = frozenset(
 _ROMAN: Final = frozenset(["ii", "iii", "iv", "vi", "vii", "viii"])
 _PIECES: Final = re.compile(r"([-'’])")
 _ELIDED: Final = frozenset(["d", "l"])
-
-
-class Name(BaseModel):
-    """Null parts are parts the name does not have: somebody with a single name has no `last`."""
-
-    full: str
-    first: str | None = None
-    last: str | None = None
-    initials: str | None = None
 
 
 def _capitalise(piece: str) -> str:

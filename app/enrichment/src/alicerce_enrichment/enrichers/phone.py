@@ -4,7 +4,8 @@ from typing import Final
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, carrier, geocoder, timezone
-from pydantic import BaseModel
+
+from alicerce_enrichment.models import Phone
 
 HOME_COUNTRY: Final = "BR"
 """Where a number without a country code is taken to be."""
@@ -25,23 +26,6 @@ _TYPES: Final = {
     PhoneNumberType.UAN: "uan",
     PhoneNumberType.VOICEMAIL: "voicemail",
 }
-
-
-class Phone(BaseModel):
-    """Everything but `valid` is null (`time_zones` empty) when the number is not valid.
-
-    `region` is a place name, Portuguese where there is one; `country` an ISO 3166 code. `carrier` is who was
-    given the number's range: a ported number keeps it.
-    """
-
-    valid: bool
-    e164: str | None = None
-    international: str | None = None
-    region: str | None = None
-    country: str | None = None
-    carrier: str | None = None
-    type: str | None = None
-    time_zones: list[str] = []
 
 
 def enrich_phone(value: str | None, country: str = HOME_COUNTRY) -> Phone | None:

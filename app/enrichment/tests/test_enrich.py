@@ -2,7 +2,9 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 import pytest
-from alicerce_enrichment.profile import UserData, enrich, present
+from alicerce_enrichment.api import present
+from alicerce_enrichment.enrich import enrich
+from alicerce_enrichment.models import UserData
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
