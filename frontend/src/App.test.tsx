@@ -86,6 +86,18 @@ describe('signing up', () => {
   });
 });
 
+describe('what the server refuses as a whole', () => {
+  it('is said above the button', async () => {
+    platform({ 'POST /api/v1/auth/signup': () => problem(422, [{ field: '', code: 'too_weak', message: 'weak' }]) });
+    history.replaceState(null, '', '/signup');
+    const user = open();
+    await user.type(screen.getByLabelText('Full name'), 'Ana');
+    await user.type(screen.getByLabelText('E-mail'), 'ana@example.com');
+    await user.type(screen.getByLabelText('Password'), 'ana@example.com{Enter}');
+    expect(await screen.findByText('Choose a stronger password.')).toBeVisible();
+  });
+});
+
 describe('logging in', () => {
   it('tells a wrong password from a broken server', async () => {
     const answers = [problem(401), problem(500)];

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
         ("  Maria.Silva+news@Example.COM ", "maria.silva+news@example.com", "example.com", "custom"),
         ("ana@gmail.com", "ana@gmail.com", "gmail.com", "free"),
         ("ana@UOL.com.br", "ana@uol.com.br", "uol.com.br", "free"),
+        ("x@alicerce.test", "x@alicerce.test", "alicerce.test", "custom"),
         ("x@mailinator.com", "x@mailinator.com", "mailinator.com", "disposable"),
         ("x@inbox.mailinator.com", "x@inbox.mailinator.com", "inbox.mailinator.com", "disposable"),
         ("x@notgmail.com", "x@notgmail.com", "notgmail.com", "custom"),

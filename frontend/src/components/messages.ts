@@ -15,7 +15,7 @@ export function explain(error: unknown, t: Translation['t'], { credentials = fal
       case 409:
         return 'code.taken';
       case 422:
-        return error.errors.length > 0 ? 'error.fields' : 'error.refused';
+        return error.errors.some(({ field }) => field !== '') ? 'error.fields' : 'error.refused';
       case 429:
         return 'error.busy';
       case 502:
@@ -26,6 +26,9 @@ export function explain(error: unknown, t: Translation['t'], { credentials = fal
         return error.status >= 500 ? 'error.server' : 'error.refused';
     }
   })();
+  // What concerns no single field is said here; the rest stands beside its field.
+  const general = fieldErrors(error, t)[''];
+  if (general !== undefined) return general;
   const request = error.status >= 500 && error.requestId !== undefined ? t('error.request', { id: error.requestId }) : '';
   return `${t(known)} ${request}`.trim();
 }
