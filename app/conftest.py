@@ -1,13 +1,11 @@
-"""Lets tests import the services from their sources, and gives them the stores."""
+"""Gives the services' tests the stores, and the programs that they start their packages."""
 
 import os
 import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_SOURCES = [str(path) for path in sorted(_HERE.glob("*/src"))]
-sys.path[:0] = [*_SOURCES, str(_HERE / "common" / "tests")]
-# For the programs that tests start.
-os.environ["PYTHONPATH"] = os.pathsep.join(_SOURCES)
+sys.path.insert(0, str(_HERE / "common" / "tests"))
+os.environ["PYTHONPATH"] = os.pathsep.join(str(path) for path in sorted(_HERE.glob("*/src")))
 
-from stores import postgresql, rabbitmq, redis_server, tls_files  # noqa: E402, F401 (fixtures)
+from stores import *  # noqa: E402, F403 (fixtures)

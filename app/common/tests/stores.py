@@ -25,7 +25,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from redis import Redis
 
-__all__ = ["broker_vhost", "database", "postgresql", "rabbitmq", "redis_server", "scratch", "tls_files"]
+__all__ = [
+    "broker_vhost",
+    "database",
+    "postgresql",
+    "rabbitmq",
+    "redis_server",
+    "scratch",
+    "tls_files",
+]
 
 
 def free_port() -> int:
@@ -50,7 +58,11 @@ def wait_for(condition: Callable[[], object], *, timeout: float = 15.0, interval
 
 def as_account(name: str) -> list[str]:
     """Return the prefix by which root runs a server that refuses to run as root."""
-    return ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups"] if getpass.getuser() == "root" else []
+    return (
+        ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups"]
+        if getpass.getuser() == "root"
+        else []
+    )
 
 
 def find_program(name: str, *folders: str) -> str:
@@ -105,23 +117,43 @@ def postgresql(scratch: Path) -> Iterator[Server]:
     found = Server(free_port(), user="postgres")
     data = home / "data"
     subprocess.run(
-        [*account, find_program("initdb", *folders), "-D", data, "-U", found.user, "-A", "trust", "-E", "UTF8"]
+        [
+            *account,
+            find_program("initdb", *folders),
+            "-D",
+            data,
+            "-U",
+            found.user,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         + ["--no-sync", "--locale=C.UTF-8"],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd="/",
     )
     command = [*account, find_program("postgres", *folders), "-D", str(data), "-p", str(found.port)]
-    for setting in ("listen_addresses=127.0.0.1", f"unix_socket_directories={home}", "fsync=off", "max_connections=60"):
+    for setting in (
+        "listen_addresses=127.0.0.1",
+        f"unix_socket_directories={home}",
+        "fsync=off",
+        "max_connections=60",
+    ):
         command += ["-c", setting]
     with server(command, log=scratch / "postgresql.log"):
-        wait_for(lambda: psycopg.connect(host="127.0.0.1", port=found.port, user=found.user, dbname="postgres").close() is None)
+        wait_for(
+            lambda: (
+                psycopg.connect(host="127.0.0.1", port=found.port, user=found.user, dbname="postgres").close()
+                is None
+            )
+        )
         yield found
 
 
-@pytest.fixture
-def database(postgresql: Server) -> Iterator[str]:
-    """The name of an empty database."""
+@contextlib.contextmanager
+def made_database(postgresql: Server) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(
         host="127.0.0.1", port=postgresql.port, user=postgresql.user, dbname="postgres", autocommit=True
@@ -129,6 +161,13 @@ def database(postgresql: Server) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgresql: Server) -> Iterator[str]:
+    """The name of an empty database."""
+    with made_database(postgresql) as name:
+        yield name
 
 
 @dataclass(frozen=True)
@@ -205,7 +244,11 @@ def rabbitmq(scratch: Path) -> Iterator[Server]:
 def open_broker(where: Server, vhost: str) -> pika.BlockingConnection:
     return pika.BlockingConnection(
         pika.ConnectionParameters(
-            "127.0.0.1", where.port, vhost, pika.PlainCredentials(where.user, where.password), socket_timeout=2
+            "127.0.0.1",
+            where.port,
+            vhost,
+            pika.PlainCredentials(where.user, where.password),
+            socket_timeout=2,
         )
     )
 
@@ -308,3 +351,53 @@ def tls_files(scratch: Path) -> Tls:
         key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return files
+
+
+IDENTITY = {
+    "service_release": "test",
+    "host_name": "host",
+    "availability_zone": "zone-a",
+    "allow_plaintext": True,
+}
+"""What every settings class wants."""
+
+
+def database_settings(postgresql: Server, database: str) -> dict[str, object]:
+    return {
+        "database_hosts": f"127.0.0.1:{postgresql.port}",
+        "database_name": database,
+        "database_user": postgresql.user,
+        "database_password": "not asked for on loopback",
+    }
+
+
+def broker_settings(topology: Topology) -> dict[str, object]:
+    return {
+        "rabbitmq_hosts": f"127.0.0.1:{topology.server.port}",
+        "rabbitmq_vhost": "/",
+        "rabbitmq_user": topology.server.user,
+        "rabbitmq_password": topology.server.password,
+        "event_exchange": topology.exchange,
+        "event_queue": topology.queue,
+    }
+
+
+def redis_settings(server: RedisServer) -> dict[str, object]:
+    return {
+        "redis_sentinels": f"127.0.0.1:{server.sentinel_port}",
+        "redis_primary_name": "alicerce",
+        "redis_user": server.user,
+        "redis_password": server.password,
+    }
+
+
+def environment(settings: dict[str, object], credentials: Path) -> dict[str, str]:
+    """Return the environment of a program with these settings, its secrets laid down as files."""
+    credentials.mkdir(exist_ok=True)
+    found = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    for name, value in settings.items():
+        if name.endswith("password") or name.endswith("private_key"):
+            (credentials / name).write_text(str(value))
+        else:
+            found[name.upper()] = str(value)
+    return {**os.environ, **found}

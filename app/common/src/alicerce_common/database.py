@@ -1,6 +1,5 @@
 """PostgreSQL: connections that find the primary by themselves and notice a dead or demoted host within seconds."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -107,11 +106,7 @@ def make_engine(settings: DatabaseSettings, *, pool_size: int = 2) -> Engine:
     return guard(create_engine(DATABASE_URL, **engine_options(settings, pool_size=pool_size)))
 
 
-def probe(engine: Callable[[], Engine]) -> Callable[[], None]:
-    """Return a readiness probe: the primary answers."""
-
-    def run() -> None:
-        with engine().connect() as connection:
-            connection.execute(text("SELECT 1"))
-
-    return run
+def probe(engine: Engine) -> None:
+    """Raise when no primary answers (a readiness probe)."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
