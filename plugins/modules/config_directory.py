@@ -15,8 +15,8 @@ module: config_directory
 short_description: Replace a directory of configuration as a whole
 description:
   - Brings a flat directory to exactly the given files. They are written to a new directory beside it, checked
-    there all together, and only then exchanged with the live one in one step. So a rejected configuration never
-    replaces the live one, and no reader ever sees half of a change.
+    there all together, and only then exchanged with the live one in one step. So a rejected configuration
+    never replaces the live one, and no reader ever sees half of a change.
   - Files that are not given are removed. Supports check mode, in which the check runs too, and diff mode.
 options:
   path: {description: Absolute path of the directory., type: path, required: true}
