@@ -68,6 +68,7 @@ unlisted_members: {type: list, elements: str, returned: always, description: Mem
 
 # Another change of the configuration is under way, or the last one is not yet known to a majority.
 RECONFIGURE_LATER = (103, 109, 308)
+ACCOUNT_EXISTS = 51003
 DEFAULT_CONCERN = {
     "defaultReadConcern": {"level": "majority"},
     "defaultWriteConcern": {"w": "majority", "wtimeout": 0},
@@ -141,7 +142,7 @@ class ReplicaSet:
     def local(self):
         """Connect to this host's member by loopback: only there the localhost exception holds."""
         port = self.params["member"].rpartition(":")[2]
-        return connect(self.params, f"127.0.0.1:{port}", tlsAllowInvalidHostnames=True)
+        return connect(self.params, f"127.0.0.1:{port}")
 
     def initiate(self):
         # With one member at first: it is the primary at once, so that the first account can be made here.
@@ -191,6 +192,8 @@ class ReplicaSet:
                         mechanisms=["SCRAM-SHA-256"],
                     )
                 except OperationFailure as error:
+                    if error.code == ACCOUNT_EXISTS:  # made by another run, at the same moment
+                        return connect(self.params, **self.admin_login)
                     raise RefusedError(
                         f"The set refuses {user} with the password given, and has accounts already."
                     ) from error
