@@ -1,0 +1,139 @@
+"""The platform's authority, and when a host needs a certificate issued anew."""
+
+import datetime
+import getpass
+import grp
+import importlib.util
+import ipaddress
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+WANTED = {"common_name": "node-a.test", "dns": ["node-a.test", "node-a"], "ip": ["192.0.2.1", "::1"]}
+MONTH = datetime.timedelta(days=30)
+
+
+def load(kind: str):
+    path = PLUGINS / kind / "host_certificates.py"
+    spec = importlib.util.spec_from_file_location(f"host_certificates_{kind}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+ACTION, MODULE = load("action"), load("modules")
+
+
+def open_authority(directory: Path, key=None, **options):
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    options = {"days": 3650, "leaf_days": 365, "store": True} | options
+    return ACTION.Authority.open(directory / "ca.crt", MODULE.pem_of(key).decode(), "Test CA", **options)
+
+
+def issue(authority, key, wanted=WANTED, days=365) -> bytes:
+    return authority.sign(MODULE.request_of(key, wanted["common_name"]), wanted, days).encode()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return open_authority(tmp_path)
+
+
+@pytest.fixture
+def key():
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def test_authority_is_kept(tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    first = open_authority(tmp_path, key)
+    assert open_authority(tmp_path, key).certificate == first.certificate
+    constraints = first.certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    assert constraints.critical
+    assert (constraints.value.ca, constraints.value.path_length) == (True, 0)
+
+
+def test_authority_that_would_end_first_is_renewed_under_the_same_key(tmp_path, key):
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    old = open_authority(tmp_path, ca_key, days=300, leaf_days=200)
+    leaf = x509.load_pem_x509_certificate(issue(old, key, days=200))
+    new = open_authority(tmp_path, ca_key)
+    assert new.certificate != old.certificate
+    leaf.verify_directly_issued_by(new.certificate)
+
+
+def test_authority_of_another_key_is_refused(tmp_path):
+    open_authority(tmp_path)
+    with pytest.raises(AnsibleActionFail, match="does not belong to the secret"):
+        open_authority(tmp_path)
+
+
+def test_check_mode_stores_no_authority(tmp_path):
+    open_authority(tmp_path, store=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_certificate(authority, key):
+    certificate = x509.load_pem_x509_certificate(issue(authority, key))
+    certificate.verify_directly_issued_by(authority.certificate)
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == WANTED["dns"]
+    assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address(ip) for ip in WANTED["ip"]]
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(usage) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_names_come_from_the_control_node(authority, key):
+    forged = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "users")]))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("users")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = forged.public_bytes(MODULE.serialization.Encoding.PEM).decode()
+    certificate = x509.load_pem_x509_certificate(authority.sign(pem, WANTED, 365).encode())
+    assert MODULE.names_of(certificate) == ("node-a.test", {"node-a.test", "node-a", "192.0.2.1", "::1"})
+
+
+def test_faults(authority, key, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = open_authority(tmp_path / "other")
+    good = issue(authority, key)
+
+    def fault(content, key=key, wanted=WANTED):
+        return MODULE.fault_of(content, key, wanted, authority.certificate, MONTH)
+
+    assert fault(good) is None
+    assert fault(None) == "missing"
+    assert fault(good, key=None) == "its key is missing or damaged"
+    assert "damaged" in fault(good[:200])
+    assert "another authority" in fault(issue(other, key))
+    assert fault(good, key=ec.generate_private_key(ec.SECP256R1())) == "belongs to another key"
+    assert fault(good, wanted={**WANTED, "dns": ["node-a.test"]}) == "has other names"
+    assert fault(good, wanted={**WANTED, "ip": ["192.0.2.2", "::1"]}) == "has other names"
+    assert fault(good, wanted={**WANTED, "common_name": "node-b"}) == "has other names"
+    assert fault(issue(authority, key, days=29)).startswith("ends ")
+    assert fault(issue(authority, key, days=31)) is None
+
+
+def test_files_have_their_attributes_and_change_once(tmp_path):
+    owner, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+    file = tmp_path / "x.key"
+    for expected in ([str(file)], []):
+        files = MODULE.Files(check_mode=False)
+        files.file(file, b"secret", owner, group, "0400")
+        assert files.changed == expected
+    assert stat.S_IMODE(file.stat().st_mode) == 0o400
+    checking = MODULE.Files(check_mode=True)
+    assert checking.file(file, b"another", owner, group, "0400")
+    assert checking.changed == [str(file)]
+    assert file.read_bytes() == b"secret"
