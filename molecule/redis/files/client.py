@@ -7,6 +7,7 @@ import json
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,7 @@ def outcome() -> dict[str, Any]:
     primary_host, _ = sentinel().discover_master(SETTINGS["primary_name"])
     primary = sentinel().master_for(SETTINGS["primary_name"])
     replica = sentinel().slave_for(SETTINGS["primary_name"])
-    own, foreign = f"{SETTINGS['user']}:probe", "someone-else:probe"
+    own, foreign = f"{SETTINGS['user']}:{uuid.uuid4()}", "someone-else:probe"
     value = str(time.time())
     primary.set(own, value, ex=60)
     deadline = time.monotonic() + 5
