@@ -18,7 +18,8 @@ from pathlib import Path
 import pika
 import psycopg
 import pytest
-from alicerce_common.config import Tls
+from alicerce_common import logs
+from alicerce_common.config import ServiceSettings, Tls
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,12 +29,19 @@ from redis import Redis
 __all__ = [
     "broker_vhost",
     "database",
+    "json_logs",
     "postgresql",
     "rabbitmq",
     "redis_server",
     "scratch",
     "tls_files",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def json_logs() -> None:
+    """Log as a service does: structlog's own default draws every local variable of a traceback."""
+    logs.configure(ServiceSettings(**IDENTITY, service_name="test", log_level="WARNING"))
 
 
 def free_port() -> int:

@@ -23,6 +23,8 @@ def make_client(settings: RedisSettings) -> Redis:
         "socket_timeout": TIMEOUT,
         "socket_connect_timeout": TIMEOUT,
         "socket_keepalive": True,
+        # The clients' own default is to try ten times, for seconds.
+        "retry": Retry(NoBackoff(), 1),
     }
     if settings.tls:
         options |= {
@@ -36,7 +38,7 @@ def make_client(settings: RedisSettings) -> Redis:
     addresses = [tuple(address) for address in settings.redis_sentinels]
     sentinel = Sentinel(addresses, sentinel_kwargs=options, **options)  # type: ignore[no-untyped-call]
     client: Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
-        settings.redis_primary_name, retry=Retry(NoBackoff(), 1), decode_responses=True
+        settings.redis_primary_name, decode_responses=True
     )
     return client
 

@@ -13,6 +13,7 @@ What the handler raises decides:
 - anything else: the message goes back into its queue, whose delivery limit dead-letters it in the end.
 """
 
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -211,8 +212,14 @@ class Consumer:
                 return Verdict.DONE
 
 
-def main(settings: ConsumerSettings, handler: Handler, *, checks: Sequence[Check] = ()) -> int:
-    """Run the consumer until SIGTERM; returns the exit status."""
+def main(
+    settings: ConsumerSettings,
+    handler: Handler,
+    *,
+    checks: Sequence[Check] = (),
+    housekeeping: Callable[[], None] | None = None,
+) -> int:
+    """Run the consumer until SIGTERM; returns the exit status. `housekeeping` runs once an hour in a thread."""
     logs.configure(settings)
     stop = threading.Event()
     process.stop_on_signals(stop)
@@ -220,8 +227,21 @@ def main(settings: ConsumerSettings, handler: Handler, *, checks: Sequence[Check
     server = process.serve(
         settings, [Check("rabbitmq", consumer.check), *checks], alive=consumer.heartbeat.alive
     )
+    if housekeeping is not None:
+        threading.Thread(
+            target=_keep_house, args=(housekeeping, stop), name="housekeeping", daemon=True
+        ).start()
     try:
         consumer.run()
     finally:
         server.shutdown()
     return 0
+
+
+def _keep_house(housekeeping: Callable[[], None], stop: threading.Event) -> None:
+    # At a time of its own on every host.
+    while not stop.wait(random.uniform(1800, 5400)):  # noqa: S311 (no secret)
+        try:
+            housekeeping()
+        except Exception as error:  # whatever it was, it is tried again
+            log.error("housekeeping failed", exc_info=error)
