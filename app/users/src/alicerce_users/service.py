@@ -4,10 +4,9 @@ import base64
 import binascii
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from alicerce_common.errors import ProblemError, field_error, invalid
 from alicerce_common.outbox import write_event
@@ -19,7 +18,7 @@ from alicerce_users.schemas import Address, ProfilePage, ProfilePatch, ProfileVi
 from alicerce_users.validation import HOME, InvalidFieldError
 
 # "Today" for a date of birth is the latest one on earth, or newborn New Zealanders would have to wait.
-_LATEST_ZONE = ZoneInfo("Pacific/Kiritimati")
+_LATEST_ZONE = timezone(timedelta(hours=14))
 
 
 def view(profile: Profile) -> ProfileView:
