@@ -34,6 +34,10 @@ options:
     type: list
     elements: str
     default: []
+  reachability:
+    description: Whether a host that did not answer C(inventory_check_ping) is a mistake.
+    type: bool
+    default: true
   known_variables:
     description: Variables that an inventory may set beside those of group_vars/all and of the roles.
     type: list
@@ -192,6 +196,7 @@ class ActionModule(ActionBase):
                 "required_groups": {"type": "list", "elements": "str", "required": True},
                 "quorum_groups": {"type": "list", "elements": "str", "required": True},
                 "redundant_groups": {"type": "list", "elements": "str", "default": []},
+                "reachability": {"type": "bool", "default": True},
                 "known_variables": {"type": "list", "elements": "str", "default": []},
                 "own_prefixes": {"type": "list", "elements": "str", "default": []},
             }
@@ -209,15 +214,14 @@ class ActionModule(ActionBase):
                     hosts[name][variable] = "?"
                     mistakes.append(f"host {name}: {variable} cannot be resolved: {error}")
         zones = {name: host["availability_zone"] for name, host in hosts.items()}
+        pings = {name: task_vars["hostvars"][name].get("inventory_check_ping") or {} for name in hosts}
         services, taken_ports = self._catalogue(groups, task_vars)
         mistakes += [
             *missing_groups(groups, arguments["required_groups"]),
             *lacking_quorum(groups, zones, arguments["quorum_groups"]),
             *lacking_redundancy(groups, zones, arguments["redundant_groups"]),
             *bad_hosts(groups, hosts),
-            *unreachable_hosts(
-                {name: task_vars["hostvars"][name].get("inventory_check_ping") or {} for name in hosts}
-            ),
+            *(unreachable_hosts(pings) if arguments["reachability"] else ()),
             *bad_services(services, groups, taken_ports),
             *unknown_variables(
                 self._defined_variables(task_vars.get("ansible_inventory_sources") or []),
