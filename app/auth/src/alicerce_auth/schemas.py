@@ -80,7 +80,7 @@ class Tokens(BaseModel):
 
     access_token: str
     refresh_token: str
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 -- a scheme, no secret
     expires_in: int
     """Seconds until the access token expires."""
 

@@ -180,7 +180,8 @@ class Consumer:
         try:
             event = Event.model_validate_json(body)
         except ValidationError as error:
-            log.error("message is not an event", problems=error.error_count())
+            # Without its traceback, which quotes the message.
+            log.error("message is not an event", problems=error.error_count())  # noqa: TRY400
             CONSUMED.labels("invalid", Verdict.DEAD.value).inc()
             return Verdict.DEAD
         with SECONDS.labels(event.type).time():
@@ -195,8 +196,8 @@ class Consumer:
         while True:
             try:
                 self._handler(event)
-            except (PoisonEventError, ValidationError) as error:
-                log.error("event can never be handled", type=event.type, exc_info=error)
+            except (PoisonEventError, ValidationError):
+                log.exception("event can never be handled", type=event.type)
                 return Verdict.DEAD
             except self._transient as error:
                 log.warning("store unavailable, trying again", type=event.type, exc_info=error)
@@ -204,8 +205,8 @@ class Consumer:
                 attempt += 1
                 if time.monotonic() + wait > deadline or self._stop.wait(wait):
                     return Verdict.AGAIN
-            except Exception as error:
-                log.error("handler failed", type=event.type, exc_info=error)
+            except Exception:
+                log.exception("handler failed", type=event.type)
                 self._stop.wait(broker.backoff(deliveries))
                 return Verdict.AGAIN
             else:
@@ -243,5 +244,5 @@ def _keep_house(housekeeping: Callable[[], None], stop: threading.Event) -> None
     while not stop.wait(random.uniform(1800, 5400)):  # noqa: S311 (no secret)
         try:
             housekeeping()
-        except Exception as error:  # whatever it was, it is tried again
-            log.error("housekeeping failed", exc_info=error)
+        except Exception:  # whatever it was, it is tried again
+            log.exception("housekeeping failed")

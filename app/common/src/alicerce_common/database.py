@@ -42,7 +42,7 @@ class Connection(psycopg.Connection[Any]):
             raise
 
 
-def connect(settings: DatabaseSettings, **more: Any) -> Connection:  # noqa: ANN401 (psycopg's parameters)
+def connect(settings: DatabaseSettings, **more: Any) -> Connection:
     """Connect to the one host that accepts writes; raises psycopg.OperationalError when there is none now."""
     connection = Connection.connect(**{**_parameters(settings), **more})
     connection.answer_timeout = settings.database_statement_timeout + 3

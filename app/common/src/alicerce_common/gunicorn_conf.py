@@ -27,7 +27,7 @@ _settings = load(WebSettings)
 class JsonLogger(Logger):  # type: ignore[misc]
     """Sends gunicorn's messages the way of the service's own; requests are logged by the service."""
 
-    def setup(self, cfg: Any) -> None:  # noqa: ANN401 (gunicorn's own Config)
+    def setup(self, cfg: Any) -> None:
         """Leave the messages to the root logger."""
         super().setup(cfg)
         self.error_log.handlers.clear()
@@ -36,7 +36,7 @@ class JsonLogger(Logger):  # type: ignore[misc]
         self.error_log.setLevel(max(logging.INFO, logging.getLevelName(_settings.log_level)))
 
 
-bind = f"{'0.0.0.0' if _settings.tls else '127.0.0.1'}:{os.environ.get('PORT', '8000')}"
+bind = f"{'0.0.0.0' if _settings.tls else '127.0.0.1'}:{os.environ.get('PORT', '8000')}"  # noqa: S104 -- only with client certificates
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = _settings.web_threads
@@ -69,7 +69,7 @@ def on_starting(_: object) -> None:
     logs.configure(_settings)
 
 
-def child_exit(_: object, worker: Any) -> None:  # noqa: ANN401 (gunicorn's Worker)
+def child_exit(_: object, worker: Any) -> None:
     """Keep a dead worker's counters and forget its gauges."""
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

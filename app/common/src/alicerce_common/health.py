@@ -66,7 +66,7 @@ class Readiness:
             if not future.done():
                 return "no answer in time"
             state = _failed(check, error)
-        except Exception as error:  # noqa: BLE001: whatever a store's client raises
+        except Exception as error:  # whatever a store's client raises
             state = _failed(check, error)
         else:
             state = "ok"

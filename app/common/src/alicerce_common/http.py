@@ -70,7 +70,7 @@ def endpoint(
 
     def decorate(view: Callable[P, Any]) -> Callable[..., Response]:
         @wraps(view)
-        def wrapper(*args: Any, **kwargs: Any) -> Response:  # noqa: ANN401: passes the path's parameters on
+        def wrapper(*args: Any, **kwargs: Any) -> Response:  # passes the path's parameters on
             if access != "public":
                 tokens.authenticate(tokens.ADMINISTRATOR if access == "administrator" else None)
             if query is not None:

@@ -91,7 +91,7 @@ def build(app: Flask, *, title: str, version: str) -> dict[str, Any]:
     }
 
 
-def _answers(operation: Any, references: Any) -> dict[str, Any]:  # noqa: ANN401: http.Operation, which imports this module
+def _answers(operation: Any, references: Any) -> dict[str, Any]:  # http.Operation, which imports this module
     problems = {*operation.problems, 500, 503}
     if operation.access != "public":
         problems |= {401}

@@ -38,7 +38,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     tls: ssl.SSLContext | None = None
 
-    def finish_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (socketserver's signature)
+    def finish_request(self, request: Any, client_address: Any) -> None:
         # The handshake belongs into the request's own thread, and has a limit: a silent client stops nobody.
         request.settimeout(10)
         if self.tls is not None:
@@ -50,7 +50,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         if self.tls is not None:
             request.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 (socketserver's signature)
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (socketserver's signature)
         log.debug("request for health or metrics broke off", exc_info=True)
 
 

@@ -165,7 +165,7 @@ class Publisher:
             batch.done.wait(5)
         return batch.confirmed, batch.refused
 
-    def _in_thread(self, callback: Any) -> None:  # noqa: ANN401 (pika takes any callable)
+    def _in_thread(self, callback: Any) -> None:
         connection = self._connection
         if connection is not None:
             connection.ioloop.add_callback_threadsafe(callback)
@@ -260,15 +260,12 @@ class Publisher:
         if self._batch is not None and properties.message_id:
             self._batch.returned.add(properties.message_id)
 
-    def _confirmed(self, frame: Any) -> None:  # noqa: ANN401 (pika.frame.Method)
+    def _confirmed(self, frame: Any) -> None:
         batch = self._batch
         if batch is None:
             return
         last = frame.method.delivery_tag
-        if frame.method.multiple:
-            tags = [tag for tag in batch.pending if last == 0 or tag <= last]
-        else:
-            tags = [last]
+        tags = [tag for tag in batch.pending if last == 0 or tag <= last] if frame.method.multiple else [last]
         acknowledged = isinstance(frame.method, Basic.Ack)
         for tag in tags:
             row = batch.pending.pop(tag, None)

@@ -104,10 +104,10 @@ class KeySet:
 
     def _fetch(self, url: str) -> dict[str, object]:
         context = self._tls.client_context() if self._tls else None
-        with urllib.request.urlopen(url, timeout=self._timeout, context=context) as answer:  # noqa: S310: from our configuration
+        with urllib.request.urlopen(url, timeout=self._timeout, context=context) as answer:  # noqa: S310 -- from our configuration
             document = json.loads(answer.read(65536))
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
-            raise ValueError("not a JWK set")  # noqa: TRY004: bad content, not a wrong call
+            raise ValueError("not a JWK set")  # noqa: TRY004 -- bad content, not a wrong call
         keys: dict[str, object] = {}
         for jwk in document["keys"]:
             if (

@@ -26,7 +26,7 @@ def _not_empty(value: str) -> str:
     return value
 
 
-def _limited(length: int) -> Any:  # noqa: ANN401 (a type, made at run time)
+def _limited(length: int) -> Any:
     return Annotated[str, Field(max_length=length), AfterValidator(_printable)] | None
 
 

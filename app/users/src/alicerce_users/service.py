@@ -123,8 +123,8 @@ def _read_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         moment, _, profile_id = text.partition("/")
         after = datetime.fromisoformat(moment), uuid.UUID(profile_id)
-        if after[0].tzinfo is None:
-            raise ValueError("no time zone")
     except (ValueError, binascii.Error):
-        raise invalid(field_error("cursor", "invalid", "is not one that the list gave")) from None
+        after = None
+    if after is None or after[0].tzinfo is None:
+        raise invalid(field_error("cursor", "invalid", "is not one that the list gave"))
     return after
