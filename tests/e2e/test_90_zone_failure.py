@@ -21,6 +21,7 @@ class Person:
     def __init__(self, lab):
         self.base = lab["edge"]["url"] + "/api/v1"
         self.session = requests.Session()
+        self.session.trust_env = False
         self.session.verify = lab["ca_file"]
 
     def call(self, method, path, **options):
