@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from stores import IDENTITY, RedisServer, Server, database_settings, made_database, redis_settings
@@ -41,7 +42,7 @@ def settings(postgresql: Server, auth_database: str, redis_server: RedisServer, 
         service_name="auth",
         jwt_issuer="https://alicerce.test",
         jwt_audience="alicerce",
-        jwt_private_key=private_key,
+        jwt_private_key=SecretStr(private_key),
         forwarded_hops=1,
     )
 
@@ -82,4 +83,5 @@ def account(client: FlaskClient) -> dict[str, str]:
         "/api/v1/auth/signup", json={"email": "ana@example.com", "password": PASSWORD, "name": "Ana Lima"}
     )
     assert answer.status_code == 201
-    return answer.json
+    made: dict[str, str] = answer.get_json()
+    return made

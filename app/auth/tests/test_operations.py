@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 from sqlalchemy import text
 from stores import IDENTITY, Server, database_settings, environment, free_port
 
@@ -29,7 +30,7 @@ def run(module: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_migrate_twice_then_bootstrap_twice(postgresql: Server, database: str, tmp_path: Path):
+def test_migrate_twice_then_bootstrap_twice(postgresql: Server, database: str, tmp_path: Path) -> None:
     given = {**IDENTITY, **database_settings(postgresql, database), "service_name": "auth"}
     first = run("alicerce_auth.migrate", environment(given, tmp_path))
     assert (first.returncode, first.stdout) == (0, "migrated\nfrom nothing to 0001\n"), first.stderr
@@ -37,7 +38,9 @@ def test_migrate_twice_then_bootstrap_twice(postgresql: Server, database: str, t
     assert (second.returncode, second.stdout) == (0, "up to date\nat 0001\n")
 
     # The migrations make just what the models say.
-    engine = make_engine(BootstrapSettings(**given, jwt_issuer="https://x.test", administrator_password="x"))
+    engine = make_engine(
+        BootstrapSettings(**given, jwt_issuer="https://x.test", administrator_password=SecretStr("x"))
+    )
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
@@ -56,7 +59,7 @@ def test_migrate_twice_then_bootstrap_twice(postgresql: Server, database: str, t
     engine.dispose()
 
 
-def test_bootstrap_refuses_a_weak_password(postgresql: Server, database: str, tmp_path: Path):
+def test_bootstrap_refuses_a_weak_password(postgresql: Server, database: str, tmp_path: Path) -> None:
     given = {
         **IDENTITY,
         **database_settings(postgresql, database),
@@ -81,15 +84,15 @@ def test_bootstrap_refuses_a_weak_password(postgresql: Server, database: str, tm
         .decode(),
     ],
 )
-def test_a_wrong_signing_key_is_refused(pem: str):
+def test_a_wrong_signing_key_is_refused(pem: str) -> None:
     with pytest.raises(ValueError, match="is not an"):
         SigningKey.from_pem(pem)
 
 
-def test_ready_when_the_stores_answer(client: FlaskClient):
+def test_ready_when_the_stores_answer(client: FlaskClient) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json["checks"] == {"postgresql": "ok", "redis": "ok"}
+    assert answer.get_json()["checks"] == {"postgresql": "ok", "redis": "ok"}
 
 
 @pytest.fixture
@@ -103,11 +106,11 @@ def app_without_stores(settings: Settings) -> Flask:
     return create_app(away)
 
 
-def test_without_its_database_it_says_so(app_without_stores: Flask):
+def test_without_its_database_it_says_so(app_without_stores: Flask) -> None:
     client = app_without_stores.test_client()
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert set(answer.json["checks"].values()).isdisjoint({"ok"})
+    assert set(answer.get_json()["checks"].values()).isdisjoint({"ok"})
     assert client.get("/healthz").status_code == 200
     answer = client.post("/api/v1/auth/login", json={"email": "a@example.com", "password": "x"})
     assert answer.status_code == 503
@@ -115,7 +118,8 @@ def test_without_its_database_it_says_so(app_without_stores: Flask):
     assert answer.content_type == "application/problem+json"
 
 
-def test_log_in_goes_on_without_redis(settings: Settings, client: FlaskClient, account):
+@pytest.mark.usefixtures("account")
+def test_log_in_goes_on_without_redis(settings: Settings) -> None:
     away = settings.model_copy(
         update={"redis_sentinels": (settings.redis_sentinels[0]._replace(port=free_port()),)}
     )
@@ -124,12 +128,12 @@ def test_log_in_goes_on_without_redis(settings: Settings, client: FlaskClient, a
         answer = without.post("/api/v1/auth/login", json={"email": "ana@example.com", "password": PASSWORD})
         assert answer.status_code == 200
     answer = without.get("/readyz")
-    assert (answer.status_code, answer.json["checks"]["postgresql"]) == (200, "ok")
-    assert answer.json["checks"]["redis"] != "ok"
+    assert (answer.status_code, answer.get_json()["checks"]["postgresql"]) == (200, "ok")
+    assert answer.get_json()["checks"]["redis"] != "ok"
 
 
-def test_openapi_names_every_route(client: FlaskClient):
-    document = client.get("/api/v1/auth/openapi.json").json
+def test_openapi_names_every_route(client: FlaskClient) -> None:
+    document = client.get("/api/v1/auth/openapi.json").get_json()
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
         "/.well-known/jwks.json",
@@ -145,7 +149,7 @@ def test_openapi_names_every_route(client: FlaskClient):
 
 def test_logs_hold_neither_passwords_nor_addresses(
     postgresql: Server, database: str, private_key: str, tmp_path: Path
-):
+) -> None:
     given = {
         **IDENTITY,
         **database_settings(postgresql, database),

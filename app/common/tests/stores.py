@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pika
 import psycopg
@@ -47,7 +48,8 @@ def json_logs() -> None:
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+        port: int = sock.getsockname()[1]
+        return port
 
 
 def wait_for(condition: Callable[[], object], *, timeout: float = 15.0, interval: float = 0.05) -> None:
@@ -62,6 +64,12 @@ def wait_for(condition: Callable[[], object], *, timeout: float = 15.0, interval
                 raise
         assert time.monotonic() < deadline, "the condition does not come true in time"
         time.sleep(interval)
+
+
+def closed(connection: psycopg.Connection | pika.BlockingConnection) -> bool:
+    """Close a connection, which was opened only to see whether it can be."""
+    connection.close()
+    return True
 
 
 def as_account(name: str) -> list[str]:
@@ -129,15 +137,16 @@ def postgresql(scratch: Path) -> Iterator[Server]:
             *account,
             find_program("initdb", *folders),
             "-D",
-            data,
+            str(data),
             "-U",
             found.user,
             "-A",
             "trust",
             "-E",
             "UTF8",
-        ]
-        + ["--no-sync", "--locale=C.UTF-8"],
+            "--no-sync",
+            "--locale=C.UTF-8",
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd="/",
@@ -152,9 +161,8 @@ def postgresql(scratch: Path) -> Iterator[Server]:
         command += ["-c", setting]
     with server(command, log=scratch / "postgresql.log"):
         wait_for(
-            lambda: (
-                psycopg.connect(host="127.0.0.1", port=found.port, user=found.user, dbname="postgres").close()
-                is None
+            lambda: closed(
+                psycopg.connect(host="127.0.0.1", port=found.port, user=found.user, dbname="postgres")
             )
         )
         yield found
@@ -201,7 +209,7 @@ def redis_server(scratch: Path) -> Iterator[RedisServer]:
         f"sentinel monitor alicerce 127.0.0.1 {found.port} 1\n"
         f"sentinel auth-user alicerce {found.user}\nsentinel auth-pass alicerce {found.password}\n"
     )
-    login = {"username": found.user, "password": found.password}
+    login: dict[str, Any] = {"username": found.user, "password": found.password}
     with (
         server([program, str(primary)], log=scratch / "redis.log"),
         server([program, str(sentinel), "--sentinel"], log=scratch / "sentinel.log"),
@@ -245,7 +253,7 @@ def rabbitmq(scratch: Path) -> Iterator[Server]:
     }
     binary = sorted(Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmq-server"))[-1]
     with server([*account, str(binary)], environment=environment, log=scratch / "rabbitmq.log"):
-        wait_for(lambda: open_broker(found, "/").close() is None, timeout=40, interval=0.2)
+        wait_for(lambda: closed(open_broker(found, "/")), timeout=40, interval=0.2)
         yield found
 
 
@@ -279,15 +287,16 @@ class Topology:
 
     def depth(self, queue: str | None = None) -> int:
         with self.channel() as channel:
-            return channel.queue_declare(queue or self.queue, passive=True).method.message_count
+            declared = channel.queue_declare(queue or self.queue, passive=True)
+            return int(declared.method.message_count)
 
     def take(self, queue: str | None = None) -> list[tuple[pika.BasicProperties, bytes]]:
         """Empty the queue."""
-        found = []
+        found: list[tuple[pika.BasicProperties, bytes]] = []
         with self.channel() as channel:
             while True:
                 method, properties, body = channel.basic_get(queue or self.queue, auto_ack=True)
-                if method is None:
+                if method is None or properties is None or body is None:
                     return found
                 found.append((properties, body))
 
@@ -361,7 +370,7 @@ def tls_files(scratch: Path) -> Tls:
     return files
 
 
-IDENTITY = {
+IDENTITY: dict[str, Any] = {
     "service_release": "test",
     "host_name": "host",
     "availability_zone": "zone-a",
@@ -370,7 +379,7 @@ IDENTITY = {
 """What every settings class wants."""
 
 
-def database_settings(postgresql: Server, database: str) -> dict[str, object]:
+def database_settings(postgresql: Server, database: str) -> dict[str, Any]:
     return {
         "database_hosts": f"127.0.0.1:{postgresql.port}",
         "database_name": database,
@@ -379,7 +388,7 @@ def database_settings(postgresql: Server, database: str) -> dict[str, object]:
     }
 
 
-def broker_settings(topology: Topology) -> dict[str, object]:
+def broker_settings(topology: Topology) -> dict[str, Any]:
     return {
         "rabbitmq_hosts": f"127.0.0.1:{topology.server.port}",
         "rabbitmq_vhost": "/",
@@ -390,7 +399,7 @@ def broker_settings(topology: Topology) -> dict[str, object]:
     }
 
 
-def redis_settings(server: RedisServer) -> dict[str, object]:
+def redis_settings(server: RedisServer) -> dict[str, Any]:
     return {
         "redis_sentinels": f"127.0.0.1:{server.sentinel_port}",
         "redis_primary_name": "alicerce",

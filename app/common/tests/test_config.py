@@ -1,10 +1,22 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from alicerce_common.config import EX_CONFIG, ConsumerSettings, DatabaseSettings, HostPort, TokenSettings, load
-from alicerce_common.config import WebSettings, Tls
+from alicerce_common.config import (
+    EX_CONFIG,
+    ConsumerSettings,
+    DatabaseSettings,
+    HostPort,
+    ServiceSettings,
+    Tls,
+    TokenSettings,
+    WebSettings,
+    load,
+)
 from stores import IDENTITY, environment
+
+Give = Callable[..., None]
 
 GIVEN = {
     **IDENTITY,
@@ -21,7 +33,7 @@ class Settings(WebSettings, DatabaseSettings):
 
 
 @pytest.fixture
-def given(monkeypatch, tmp_path: Path):
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Give:
     def give(**changes: object) -> None:
         for name, value in environment({**GIVEN, **changes}, tmp_path / "credentials").items():
             monkeypatch.setenv(name, value)
@@ -29,23 +41,29 @@ def given(monkeypatch, tmp_path: Path):
     return give
 
 
-def refuse(capsys, settings=Settings) -> str:
+def refuse(capsys: pytest.CaptureFixture[str], settings: type[ServiceSettings] = Settings) -> str:
     with pytest.raises(SystemExit) as stopped:
         load(settings)
     assert stopped.value.code == EX_CONFIG
     return capsys.readouterr().err
 
 
-def test_reads_the_environment_and_secret_files(given):
+def test_reads_the_environment_and_secret_files(given: Give) -> None:
     given()
     settings = load(Settings)
-    assert settings.database_hosts == (HostPort("localhost", 5432), HostPort("127.0.0.1", 5433), HostPort("::1", 5434))
+    assert settings.database_hosts == (
+        HostPort("localhost", 5432),
+        HostPort("127.0.0.1", 5433),
+        HostPort("::1", 5434),
+    )
     assert settings.database_password.get_secret_value() == "s3cret-value"
     assert "s3cret" not in repr(settings)
     assert settings.forwarded_hops == 2
 
 
-def test_names_what_is_missing(given, monkeypatch, capsys):
+def test_names_what_is_missing(
+    given: Give, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     given()
     monkeypatch.delenv("DATABASE_NAME")
     (Path(os.environ["CREDENTIALS_DIRECTORY"]) / "database_password").unlink()
@@ -56,43 +74,47 @@ def test_names_what_is_missing(given, monkeypatch, capsys):
     assert "secret database_password (a file in $CREDENTIALS_DIRECTORY): is missing" in message
 
 
-def test_an_empty_secret_is_none(given, capsys):
+def test_an_empty_secret_is_none(given: Give, capsys: pytest.CaptureFixture[str]) -> None:
     given(database_password=" \n")
     assert "secret database_password" in refuse(capsys)
 
 
-def test_without_a_credentials_directory(given, monkeypatch, capsys):
+def test_without_a_credentials_directory(
+    given: Give, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     given()
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/nowhere")
     assert "secret database_password" in refuse(capsys)
 
 
-@pytest.mark.parametrize("hosts", ["", "localhost", "localhost:", ":5432", "localhost:x", "localhost:70000", "localhost:0"])
-def test_wrong_addresses_are_refused(given, capsys, hosts):
+@pytest.mark.parametrize(
+    "hosts", ["", "localhost", "localhost:", ":5432", "localhost:x", "localhost:70000", "localhost:0"]
+)
+def test_wrong_addresses_are_refused(given: Give, capsys: pytest.CaptureFixture[str], hosts: str) -> None:
     given(database_hosts=hosts)
     assert "DATABASE_HOSTS" in refuse(capsys)
 
 
-def test_a_wrong_value_is_not_repeated(given, capsys):
+def test_a_wrong_value_is_not_repeated(given: Give, capsys: pytest.CaptureFixture[str]) -> None:
     given(log_level="LOUD-AND-PRIVATE")
     message = refuse(capsys)
     assert "LOG_LEVEL" in message
     assert "PRIVATE" not in message
 
 
-def test_tls_is_demanded(given, capsys):
+def test_tls_is_demanded(given: Give, capsys: pytest.CaptureFixture[str]) -> None:
     given(allow_plaintext=False)
     assert "TLS_CA_FILE, TLS_CERTIFICATE_FILE and TLS_KEY_FILE must all be set" in refuse(capsys)
     given(tls_ca_file="/ca.crt")
     assert "must all be set" in refuse(capsys)
 
 
-def test_plaintext_is_for_loopback_only(given, capsys):
+def test_plaintext_is_for_loopback_only(given: Give, capsys: pytest.CaptureFixture[str]) -> None:
     given(database_hosts="localhost:5432,db.example:5432")
     assert "only loopback is allowed, not db.example" in refuse(capsys)
 
 
-def test_tls_files(given, tls_files: Tls):
+def test_tls_files(given: Give, tls_files: Tls) -> None:
     given(
         allow_plaintext=False,
         database_hosts="db.example:5432",
@@ -103,22 +125,24 @@ def test_tls_files(given, tls_files: Tls):
     assert load(Settings).tls == tls_files
 
 
-def test_urls_and_several_bases():
+def test_urls_and_several_bases() -> None:
     class Both(TokenSettings, ConsumerSettings):
         pass
 
-    settings = Both(
-        **IDENTITY,
-        service_name="x",
-        jwt_issuer="i",
-        jwt_audience="a",
-        jwks_urls="https://a/jwks, https://b/jwks",
-        metrics_port=0,
-        rabbitmq_hosts="localhost:5671",
-        rabbitmq_vhost="/",
-        rabbitmq_user="u",
-        rabbitmq_password="p",
-        event_queue="q",
+    settings = Both.model_validate(
+        {
+            **IDENTITY,
+            "service_name": "x",
+            "jwt_issuer": "i",
+            "jwt_audience": "a",
+            "jwks_urls": "https://a/jwks, https://b/jwks",
+            "metrics_port": 0,
+            "rabbitmq_hosts": "localhost:5671",
+            "rabbitmq_vhost": "/",
+            "rabbitmq_user": "u",
+            "rabbitmq_password": "p",
+            "event_queue": "q",
+        }
     )
     assert settings.jwks_urls == ("https://a/jwks", "https://b/jwks")
     assert settings.tls is None

@@ -1,14 +1,15 @@
 import json
 import threading
 import time
+from typing import Any
 from uuid import UUID
 
 import pytest
-from alicerce_common import http
+from alicerce_common import health, http
 from alicerce_common.config import WebSettings
 from alicerce_common.health import Check, Readiness
 from alicerce_common.http import RequestModel, endpoint
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 from flask.testing import FlaskClient
 from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from pymongo.errors import AutoReconnect
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 from stores import IDENTITY
+from werkzeug.test import TestResponse as Answer
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -77,17 +79,17 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def problem(answer, status: int) -> dict:
+def problem(answer: Answer, status: int) -> dict[str, Any]:
     assert answer.status_code == status
     assert answer.content_type == "application/problem+json"
-    assert answer.headers["X-Request-ID"] == answer.json["request_id"]
-    assert {"type", "title", "status", "instance", "request_id"} <= set(answer.json)
-    assert answer.json["status"] == status
+    assert answer.headers["X-Request-ID"] == answer.get_json()["request_id"]
+    assert {"type", "title", "status", "instance", "request_id"} <= set(answer.get_json())
+    assert answer.get_json()["status"] == status
     assert "private" not in answer.text
-    return answer.json
+    return dict(answer.get_json())
 
 
-def test_success(client: FlaskClient):
+def test_success(client: FlaskClient) -> None:
     answer = client.post("/api/v1/things", json={"name": "a"})
     assert (answer.status_code, answer.json) == (201, {"name": "a"})
     assert answer.headers["Location"] == "/there"
@@ -97,18 +99,18 @@ def test_success(client: FlaskClient):
 
 
 @pytest.mark.parametrize("given", ["abcdef-123", "0af7651916cd43dd8448eb211c80319c"])
-def test_the_gateways_request_id_is_kept(client: FlaskClient, given: str):
+def test_the_gateways_request_id_is_kept(client: FlaskClient, given: str) -> None:
     assert client.get("/nowhere", headers={"X-Request-ID": given}).headers["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize("given", ["short", "x" * 129, "<script>alert(1)", "two words here", ""])
-def test_other_request_ids_are_replaced(client: FlaskClient, given: str):
+def test_other_request_ids_are_replaced(client: FlaskClient, given: str) -> None:
     answer = client.get("/nowhere", headers={"X-Request-ID": given})
     assert len(answer.headers["X-Request-ID"]) == 32
     assert answer.headers["X-Request-ID"] != given
 
 
-def test_the_frameworks_own_errors(client: FlaskClient):
+def test_the_frameworks_own_errors(client: FlaskClient) -> None:
     problem(client.get("/nowhere"), 404)
     problem(client.get("/api/v1/things/not-an-id"), 404)
     answer = client.put("/api/v1/things")
@@ -120,8 +122,10 @@ def test_the_frameworks_own_errors(client: FlaskClient):
     assert client.get("/api/v1//things").status_code == 404
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"name":}', b"\xff\xfe", b"[" * 100_000, b'{"name": "\xc3\x28"}'])
-def test_broken_json(client: FlaskClient, body: bytes):
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"name":}', b"\xff\xfe", b"[" * 100_000, b'{"name": "\xc3\x28"}']
+)
+def test_broken_json(client: FlaskClient, body: bytes) -> None:
     problem(client.post("/api/v1/things", data=body, content_type="application/json"), 400)
 
 
@@ -136,27 +140,33 @@ def test_broken_json(client: FlaskClient, body: bytes):
         (None, {"": "model_type"}),
     ],
 )
-def test_fields_that_are_not_valid(client: FlaskClient, body, errors):
-    found = problem(client.post("/api/v1/things", json=body), 422)["errors"]
+def test_fields_that_are_not_valid(client: FlaskClient, body: object, errors: dict[str, str]) -> None:
+    found = problem(
+        client.post("/api/v1/things", data=json.dumps(body), content_type="application/json"), 422
+    )["errors"]
     assert {error["field"]: error["code"] for error in found} == errors
     assert all(error["message"] for error in found)
 
 
 @pytest.mark.parametrize("how", ["postgresql", "demoted", "redis", "mongodb"])
-def test_a_store_that_is_away_is_503(client: FlaskClient, how: str):
+def test_a_store_that_is_away_is_503(client: FlaskClient, how: str) -> None:
     answer = client.get(f"/api/v1/things/fail/{how}")
     problem(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("how", ["bug", "internal", "wrong-sql"])
-def test_a_bug_is_500_and_says_nothing(client: FlaskClient, how: str, capfd):
+def test_a_bug_is_500_and_says_nothing(client: FlaskClient, how: str) -> None:
     problem(client.get(f"/api/v1/things/fail/{how}"), 500)
 
 
-def test_access_log_has_one_line_without_what_was_sent(settings: WebSettings, client: FlaskClient, monkeypatch):
+def test_access_log_has_one_line_without_what_was_sent(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = []
-    monkeypatch.setattr(http.log, "info", lambda message, **facts: lines.append((message, facts)), raising=False)
+    monkeypatch.setattr(
+        http.log, "info", lambda message, **facts: lines.append((message, facts)), raising=False
+    )
     client.post("/api/v1/things?secret=1", json={"name": "private"}, headers={"traceparent": TRACE})
     ((message, facts),) = lines
     assert message == "request"
@@ -165,13 +175,11 @@ def test_access_log_has_one_line_without_what_was_sent(settings: WebSettings, cl
     assert "secret" not in json.dumps(facts)
 
 
-def test_the_clients_address_comes_from_the_trusted_hops(app: Flask):
+def test_the_clients_address_comes_from_the_trusted_hops(app: Flask) -> None:
     seen = []
 
     @app.get("/address")
     def address() -> str:
-        from flask import request
-
         seen.append(request.remote_addr)
         return ""
 
@@ -179,24 +187,31 @@ def test_the_clients_address_comes_from_the_trusted_hops(app: Flask):
     assert seen == ["192.0.2.7"]
 
 
-def test_metrics_count_by_route_template(client: FlaskClient):
+def test_metrics_count_by_route_template(client: FlaskClient) -> None:
     client.get("/api/v1/things/0af76519-16cd-43dd-8448-eb211c80319c")
     client.get("/no/such/path")
     text = client.get("/metrics").text
-    assert 'flask_http_request_duration_seconds_count{method="GET",route="/api/v1/things/<uuid:thing_id>",status="200"} 1.0' in text
+    assert (
+        'flask_http_request_duration_seconds_count{method="GET",route="/api/v1/things/<uuid:thing_id>",status="200"} 1.0'
+        in text
+    )
     assert 'route="unmatched",status="404"' in text
     assert "0af76519" not in text
     assert "/no/such/path" not in text
     assert 'route="/metrics"' not in text
 
 
-def test_openapi(client: FlaskClient):
-    document = client.get("/api/v1/things/openapi.json").json
+def test_openapi(client: FlaskClient) -> None:
+    document = client.get("/api/v1/things/openapi.json").get_json()
     assert document["openapi"] == "3.1.0"
     assert document["info"] == {"title": "Things", "version": "test"}
     make = document["paths"]["/api/v1/things"]["post"]
-    assert make["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Thing"}
-    assert make["responses"]["201"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Found"}
+    assert make["requestBody"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Thing"
+    }
+    assert make["responses"]["201"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/Found"
+    }
     assert make["security"] == []
     remove = document["paths"]["/api/v1/things/{thing_id}"]["delete"]
     assert remove["security"] == [{"bearer": []}]
@@ -208,29 +223,39 @@ def test_openapi(client: FlaskClient):
         assert reference.split('"')[0].rpartition("/")[2] in document["components"]["schemas"]
 
 
-def test_readiness_names_what_is_away(settings: WebSettings):
+def test_readiness_names_what_is_away(settings: WebSettings) -> None:
     away = True
 
     def probe() -> None:
         if away:
             raise TimeoutError
 
-    checks = [Check("store", probe), Check("cache", lambda: 1 / 0, critical=False), Check("other", lambda: None)]
+    checks = [
+        Check("store", probe),
+        Check("cache", lambda: 1 / 0, critical=False),
+        Check("other", lambda: None),
+    ]
     app = Flask("x")
-    from alicerce_common import health
-
     health.init_app(app, settings, Readiness(checks, cache=0))
     answer = app.test_client().get("/readyz")
     assert answer.status_code == 503
-    assert answer.json["checks"] == {"store": "TimeoutError", "cache": "ZeroDivisionError", "other": "ok"}
+    assert answer.get_json()["checks"] == {
+        "store": "TimeoutError",
+        "cache": "ZeroDivisionError",
+        "other": "ok",
+    }
     assert answer.headers["Cache-Control"] == "no-store"
     away = False
     answer = app.test_client().get("/readyz")
-    assert (answer.status_code, answer.json["status"], answer.json["zone"]) == (200, "ready", "zone-a")
-    assert app.test_client().get("/healthz").json["release"] == "test"
+    assert (answer.status_code, answer.get_json()["status"], answer.get_json()["zone"]) == (
+        200,
+        "ready",
+        "zone-a",
+    )
+    assert app.test_client().get("/healthz").get_json()["release"] == "test"
 
 
-def test_a_check_that_hangs_is_asked_once():
+def test_a_check_that_hangs_is_asked_once() -> None:
     asked, release = [], threading.Event()
 
     def probe() -> None:
@@ -248,7 +273,7 @@ def test_a_check_that_hangs_is_asked_once():
     assert readiness() == (True, {"store": "ok"})
 
 
-def test_many_pollers_cost_one_probe():
+def test_many_pollers_cost_one_probe() -> None:
     asked = []
     readiness = Readiness([Check("store", lambda: asked.append(1))], cache=60)
     assert all(readiness()[0] for _ in range(5))

@@ -1,8 +1,9 @@
 import json
 import time
 import uuid
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import jwt
 import pytest
@@ -12,6 +13,7 @@ from alicerce_common.errors import ProblemError
 from alicerce_common.tokens import KeySet, KeysUnavailableError, TokenVerifier
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask import Blueprint
+from flask.testing import FlaskClient
 from jwt.algorithms import ECAlgorithm
 from pydantic import BaseModel
 from stores import IDENTITY
@@ -21,11 +23,11 @@ ACCOUNT = uuid.uuid4()
 KEY, OTHER_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 
 
-def jwk(key, key_id: str, **more) -> dict:
+def jwk(key: Any, key_id: str, **more: object) -> dict[str, object]:
     return {**json.loads(ECAlgorithm.to_jwk(key.public_key())), "kid": key_id, "use": "sig", **more}
 
 
-def make_token(*, key=KEY, key_id: object = "one", algorithm="ES256", **changes) -> str:
+def make_token(*, key: Any = KEY, key_id: object = "one", algorithm: str = "ES256", **changes: object) -> str:
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -52,7 +54,7 @@ class Auth:
         self.answers: dict[str, object] = {"https://a": [jwk(KEY, "one")], "https://b": [jwk(KEY, "one")]}
         self.asked: list[str] = []
 
-    def open(self, url, timeout, context):
+    def open(self, url: str, timeout: float, context: object) -> AbstractContextManager[SimpleNamespace]:
         assert timeout <= 5
         assert context is None
         self.asked.append(url)
@@ -71,8 +73,8 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def auth(monkeypatch) -> Auth:
+@pytest.fixture(autouse=True)
+def auth(monkeypatch: pytest.MonkeyPatch) -> Auth:
     auth = Auth()
     monkeypatch.setattr("urllib.request.urlopen", auth.open)
     return auth
@@ -84,7 +86,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keys(auth: Auth, clock: Clock) -> KeySet:
+def keys(clock: Clock) -> KeySet:
     return KeySet(["https://a", "https://b"], None, clock=clock)
 
 
@@ -93,7 +95,7 @@ def verifier(keys: KeySet) -> TokenVerifier:
     return TokenVerifier(keys, issuer=ISSUER, audience=AUDIENCE)
 
 
-def test_a_good_token(verifier: TokenVerifier, auth: Auth):
+def test_a_good_token(verifier: TokenVerifier, auth: Auth) -> None:
     identity = verifier.verify(make_token(roles=["user", "administrator"]))
     assert (identity.account_id, identity.email, identity.name) == (ACCOUNT, "ana@example.com", "Ana")
     assert identity.is_administrator
@@ -131,14 +133,14 @@ now = int(time.time())
         make_token()[:-4] + "AAAA",
     ],
 )
-def test_bad_tokens(verifier: TokenVerifier, token: str):
+def test_bad_tokens(verifier: TokenVerifier, token: str) -> None:
     with pytest.raises(ProblemError) as refused:
         verifier.verify(token)
     assert refused.value.status == 401
     assert 'error="invalid_token"' in refused.value.headers["WWW-Authenticate"]
 
 
-def test_an_invented_key_id_does_not_make_us_ask_each_time(keys: KeySet, auth: Auth, clock: Clock):
+def test_an_invented_key_id_does_not_make_us_ask_each_time(keys: KeySet, auth: Auth, clock: Clock) -> None:
     assert keys.get("one")
     for _ in range(50):
         assert keys.get("invented") is None
@@ -149,7 +151,7 @@ def test_an_invented_key_id_does_not_make_us_ask_each_time(keys: KeySet, auth: A
     assert len(auth.asked) == 2
 
 
-def test_a_new_key_is_fetched_when_a_token_names_it(keys: KeySet, auth: Auth, clock: Clock):
+def test_a_new_key_is_fetched_when_a_token_names_it(keys: KeySet, auth: Auth, clock: Clock) -> None:
     assert keys.get("one")
     auth.answers["https://a"] = [jwk(KEY, "one"), jwk(OTHER_KEY, "two")]
     clock.now += 6
@@ -157,7 +159,7 @@ def test_a_new_key_is_fetched_when_a_token_names_it(keys: KeySet, auth: Auth, cl
     assert keys.get("one")
 
 
-def test_a_withdrawn_key_is_forgotten(keys: KeySet, auth: Auth, clock: Clock):
+def test_a_withdrawn_key_is_forgotten(keys: KeySet, auth: Auth, clock: Clock) -> None:
     assert keys.get("one")
     auth.answers["https://a"] = [jwk(OTHER_KEY, "two")]
     clock.now += 301
@@ -177,13 +179,13 @@ def test_a_withdrawn_key_is_forgotten(keys: KeySet, auth: Auth, clock: Clock):
         [jwk(KEY, "one", use="enc")],
     ],
 )
-def test_the_next_instance_is_asked(keys: KeySet, auth: Auth, broken):
+def test_the_next_instance_is_asked(keys: KeySet, auth: Auth, broken: object) -> None:
     auth.answers["https://a"] = broken
     assert keys.get("one")
     assert auth.asked == ["https://a", "https://b"]
 
 
-def test_known_keys_hold_while_auth_is_away(keys: KeySet, auth: Auth, clock: Clock):
+def test_known_keys_hold_while_auth_is_away(keys: KeySet, auth: Auth, clock: Clock) -> None:
     assert keys.get("one")
     auth.answers = dict.fromkeys(auth.answers, OSError("away"))
     clock.now += 10_000
@@ -191,7 +193,9 @@ def test_known_keys_hold_while_auth_is_away(keys: KeySet, auth: Auth, clock: Clo
     assert keys.get("other") is None
 
 
-def test_no_keys_at_all_is_not_the_tokens_fault(verifier: TokenVerifier, keys: KeySet, auth: Auth, clock: Clock):
+def test_no_keys_at_all_is_not_the_tokens_fault(
+    verifier: TokenVerifier, keys: KeySet, auth: Auth, clock: Clock
+) -> None:
     auth.answers = dict.fromkeys(auth.answers, OSError("away"))
     with pytest.raises(KeysUnavailableError):
         keys.get("one")
@@ -208,7 +212,7 @@ class Who(BaseModel):
 
 
 @pytest.fixture
-def client(verifier: TokenVerifier):
+def client(verifier: TokenVerifier) -> FlaskClient:
     blueprint = Blueprint("b", __name__)
 
     @blueprint.get("/mine")
@@ -230,11 +234,11 @@ def client(verifier: TokenVerifier):
     return http.create_app(settings, title="x", blueprints=[blueprint], verifier=verifier).test_client()
 
 
-def bearer(**changes) -> dict[str, str]:
+def bearer(**changes: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {make_token(**changes)}"}
 
 
-def test_endpoints_ask_for_tokens(client):
+def test_endpoints_ask_for_tokens(client: FlaskClient) -> None:
     answer = client.get("/mine")
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert client.get("/mine", headers={"Authorization": "Basic YTpi"}).status_code == 401
@@ -244,7 +248,7 @@ def test_endpoints_ask_for_tokens(client):
     assert client.get("/mine", headers={"Authorization": f"bearer {make_token()}"}).status_code == 200
 
 
-def test_endpoints_ask_for_roles_and_owners(client):
+def test_endpoints_ask_for_roles_and_owners(client: FlaskClient) -> None:
     administrator = bearer(roles=["administrator"], sub=str(uuid.uuid4()))
     assert client.get("/all", headers=bearer()).status_code == 403
     assert client.get("/all", headers=administrator).status_code == 200
@@ -253,8 +257,8 @@ def test_endpoints_ask_for_roles_and_owners(client):
     assert client.get(f"/of/{ACCOUNT}", headers=administrator).status_code == 200
 
 
-def test_from_settings():
+def test_from_settings() -> None:
     settings = TokenSettings(
-        **IDENTITY, service_name="x", jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_urls="https://a"
+        **IDENTITY, service_name="x", jwt_issuer=ISSUER, jwt_audience=AUDIENCE, jwks_urls=("https://a",)
     )
     assert TokenVerifier.from_settings(settings)

@@ -1,9 +1,10 @@
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from alicerce_common.errors import ProblemError
-from alicerce_common.tokens import Identity, unauthorized
+from alicerce_common.tokens import Identity, TokenVerifier, unauthorized
 from alicerce_users.app import create_app
 from alicerce_users.models import Base, db
 from alicerce_users.settings import Settings
@@ -12,10 +13,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from stores import IDENTITY, Server, database_settings, made_database
+from werkzeug.test import TestResponse as Answer
 
 
-class KnownTokens:
+class KnownTokens(TokenVerifier):
     """Stands in for the verifier, which has tests of its own: a token is `<account>` or `<account>+administrator`."""
+
+    def __init__(self) -> None:
+        pass
 
     def verify(self, token: str) -> Identity:
         account, _, role = token.partition("+")
@@ -45,7 +50,7 @@ def settings(postgresql: Server, users_database: str) -> Settings:
         service_name="users",
         jwt_issuer="https://alicerce.test",
         jwt_audience="alicerce",
-        jwks_urls="https://auth.test/jwks",
+        jwks_urls=("https://auth.test/jwks",),
     )
 
 
@@ -84,10 +89,10 @@ def me() -> uuid.UUID:
 
 
 @pytest.fixture
-def call(client: FlaskClient, me: uuid.UUID) -> Callable:
+def call(client: FlaskClient, me: uuid.UUID) -> Callable[..., Answer]:
     """Call as the owner, or as whoever `token` says."""
 
-    def run(method: str, path: str = "/me", *, token: str | None = None, **more):
+    def run(method: str, path: str = "/me", *, token: str | None = None, **more: Any) -> Answer:
         headers = {"Authorization": f"Bearer {token or me}", **more.pop("headers", {})}
         return client.open("/api/v1/users" + path, method=method, headers=headers, **more)
 

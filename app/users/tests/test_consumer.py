@@ -1,5 +1,7 @@
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -18,7 +20,7 @@ from stores import IDENTITY, Server, database_settings
 
 
 @pytest.fixture
-def engine(postgresql: Server, database: str):
+def engine(postgresql: Server, database: str) -> Iterator[Engine]:
     settings = DatabaseSettings(**IDENTITY, **database_settings(postgresql, database), service_name="users")
     assert migrations.migrate(settings, "alicerce_users") == (None, "0001")
     assert migrations.migrate(settings, "alicerce_users") == ("0001", "0001")
@@ -27,31 +29,30 @@ def engine(postgresql: Server, database: str):
     engine.dispose()
 
 
-def created(**changes) -> Event:
-    return Event(
-        **{
-            "id": uuid.uuid4(),
-            "type": "account.created",
-            "version": 1,
-            "occurred_at": datetime.now(UTC),
-            "subject": uuid.uuid4(),
-            "data": {"email": "ana@example.com", "name": "Ana"},
-            **changes,
-        }
-    )
+def created(**changes: object) -> Event:
+    content: dict[str, Any] = {
+        "id": uuid.uuid4(),
+        "type": "account.created",
+        "version": 1,
+        "occurred_at": datetime.now(UTC),
+        "subject": uuid.uuid4(),
+        "data": {"email": "ana@example.com", "name": "Ana"},
+        **changes,
+    }
+    return Event(**content)
 
 
-def count(engine: Engine, table) -> int:
+def count(engine: Engine, table: type[Base]) -> int:
     with Session(engine) as session:
-        return session.scalar(select(func.count()).select_from(table))
+        return session.scalars(select(func.count()).select_from(table)).one()
 
 
-def test_migrations_make_what_the_models_say(engine: Engine):
+def test_migrations_make_what_the_models_say(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
-def test_an_event_makes_the_profile_once(engine: Engine):
+def test_an_event_makes_the_profile_once(engine: Engine) -> None:
     event = created()
     handle(engine, event)
     handle(engine, event)
@@ -64,13 +65,13 @@ def test_an_event_makes_the_profile_once(engine: Engine):
 
 
 @pytest.mark.parametrize("changes", [{"type": "account.exploded"}, {"version": 2}, {"data": {"name": "A"}}])
-def test_what_cannot_be_handled_leaves_no_trace(engine: Engine, changes):
+def test_what_cannot_be_handled_leaves_no_trace(engine: Engine, changes: dict[str, Any]) -> None:
     with pytest.raises((PoisonEventError, ValidationError)):
         handle(engine, created(**changes))
     assert count(engine, Inbox) == 0
 
 
-def test_old_events_are_forgotten(engine: Engine):
+def test_old_events_are_forgotten(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
         now = datetime.now(UTC)
         session.add_all(
