@@ -143,7 +143,7 @@ def _key_usage(**uses: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{use: uses.get(use, False) for use in every})
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Asks the host what it needs, signs it, and has it installed."""
 
     _requires_connection = True
@@ -181,7 +181,7 @@ class ActionModule(ActionBase):
             "renew_before_days": arguments["renew_before_days"],
             "certificates": certificates,
         }
-        result = self._execute_module(module_args=module_arguments, task_vars=task_vars)
+        result: dict[str, Any] = self._execute_module(module_args=module_arguments, task_vars=task_vars)
         if result.get("failed"):
             return result
         requests = result.pop("requests")
@@ -191,7 +191,7 @@ class ActionModule(ActionBase):
                 name: authority.sign(entry["request"], certificates[name], arguments["days"])
                 for name, entry in requests.items()
             }
-            installed = self._execute_module(
+            installed: dict[str, Any] = self._execute_module(
                 module_args={**module_arguments, "signed": signed}, task_vars=task_vars
             )
             if installed.get("failed"):

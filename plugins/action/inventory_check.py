@@ -182,7 +182,7 @@ def documented_variables(root: Path) -> set[str]:
     return known
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """The action; see DOCUMENTATION."""
 
     _requires_connection = False

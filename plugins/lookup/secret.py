@@ -208,14 +208,14 @@ class FileStore:
 PROVIDERS = {"file": FileStore}
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup; see DOCUMENTATION."""
 
     def run(
         self,
         terms: list[str],
         variables: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> list[str]:
         """Return the secrets that the terms name."""
         variables = variables or {}
@@ -246,7 +246,7 @@ class LookupModule(LookupBase):
             return maker(length)
         return store.get_or_create(name, lambda: maker(length))
 
-    def _template(self, option: str, variables: dict[str, Any]) -> Any:  # noqa: ANN401
+    def _template(self, option: str, variables: dict[str, Any]) -> Any:
         templar = self._templar.copy_with_new_env(available_variables=variables)
         return templar.template(self.get_option(option))
 

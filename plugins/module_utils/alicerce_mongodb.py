@@ -12,7 +12,7 @@ try:
     from pymongo import MongoClient
     from pymongo.errors import OperationFailure, PyMongoError
 except ImportError:
-    MongoClient = None
+    MongoClient = None  # type: ignore[assignment,misc]
     OperationFailure = PyMongoError = Exception  # type: ignore[assignment,misc]
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def wait_for(what: Callable[[], T], timeout: float) -> T:
         time.sleep(0.3)
 
 
-def connect(params: dict[str, Any], member: str | None = None, **options: object) -> MongoClient:
+def connect(params: dict[str, Any], member: str | None = None, **options: Any) -> MongoClient[Any]:
     """Open a client to one member, or else to the whole set; every operation gives up after a few seconds."""
     if member:
         options["directConnection"] = True

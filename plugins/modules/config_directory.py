@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
@@ -61,13 +62,13 @@ AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 
 
-def read(directory):
+def read(directory: Path) -> dict[str, str]:
     """Return the texts of a directory's files by name; none when there is no directory."""
     files = directory.iterdir() if directory.is_dir() else []
     return {file.name: file.read_text(encoding="utf-8", errors="surrogateescape") for file in files}
 
 
-def exchange(new, live):
+def exchange(new: Path, live: Path) -> None:
     """Put `new` in the place of `live`, which need not exist, in one step."""
     if not live.exists():
         new.rename(live)
@@ -78,7 +79,7 @@ def exchange(new, live):
         raise OSError(code, os.strerror(code), str(live))
 
 
-def set_attributes(module, directory, names):
+def set_attributes(module: AnsibleModule, directory: Path, names: Iterable[str]) -> bool:
     """Set owner, group and modes; true when that changed something."""
     mode = int(module.params["mode"], 8)
     changed = False
@@ -90,7 +91,7 @@ def set_attributes(module, directory, names):
     return changed
 
 
-def check(module, directory):
+def check(module: AnsibleModule, directory: Path) -> None:
     """Fail unless the program accepts the configuration in the directory."""
     command = [word.replace("%s", str(directory)) for word in module.params["validate"]]
     if module.check_mode and not module.get_bin_path(command[0]):
@@ -103,7 +104,7 @@ def check(module, directory):
         )
 
 
-def replace(module, live, texts):
+def replace(module: AnsibleModule, live: Path, texts: dict[str, str]) -> None:
     """Write the files beside the live directory, check them and exchange the two."""
     live.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     # On the same file system as the live one; what is under this name afterwards is the old one.
@@ -120,7 +121,7 @@ def replace(module, live, texts):
         shutil.rmtree(new, ignore_errors=True)
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

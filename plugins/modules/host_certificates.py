@@ -21,7 +21,7 @@ try:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 except ImportError:
-    x509 = None
+    x509 = None  # type: ignore[assignment]
 
 DOCUMENTATION = """
 module: host_certificates
@@ -225,10 +225,10 @@ def run(module: AnsibleModule) -> dict[str, Any]:
                 requests[name] = {"reason": fault, "existed": content is not None, "request": None}
         if key is None:
             key = ec.generate_private_key(ec.SECP256R1())
-        key_pem = read(key_path) if key_of(key_path) else pem_of(key)
+        key_pem = (read(key_path) if key_of(key_path) else None) or pem_of(key)
         attributes = (wanted["owner"], wanted["group"], wanted["mode"])
         files.file(key_path, key_pem, *attributes)
-        if name in requests:
+        if content is None or name in requests:
             requests[name]["request"] = request_of(key, wanted["common_name"])
             continue
         files.file(path, content, "root", "root", "0644")

@@ -2,8 +2,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.alicerce_mongodb import (
     AUTHENTICATION_FAILED,
@@ -18,6 +21,9 @@ from ansible.module_utils.alicerce_mongodb import (
     wait_for,
 )
 from ansible.module_utils.basic import AnsibleModule
+
+if TYPE_CHECKING:
+    from pymongo import MongoClient
 
 DOCUMENTATION = """
 module: mongodb_replica_set
@@ -69,7 +75,7 @@ unlisted_members: {type: list, elements: str, returned: always, description: Mem
 # Another change of the configuration is under way, or the last one is not yet known to a majority.
 RECONFIGURE_LATER = (103, 109, 308)
 ACCOUNT_EXISTS = 51003
-DEFAULT_CONCERN = {
+DEFAULT_CONCERN: dict[str, Any] = {
     "defaultReadConcern": {"level": "majority"},
     "defaultWriteConcern": {"w": "majority", "wtimeout": 0},
 }
@@ -80,14 +86,14 @@ class RefusedError(Exception):
 
 
 class ReplicaSet:
-    def __init__(self, module):
+    def __init__(self, module: AnsibleModule) -> None:
         self.params = module.params
         self.check_mode = module.check_mode
         self.admin_login = credentials(module.params["admin_user"], module.params["admin_password"])
-        self.actions = []
-        self.unlisted = []
+        self.actions: list[str] = []
+        self.unlisted: list[str] = []
 
-    def reconcile(self):
+    def reconcile(self) -> None:
         if not self.exists():
             self.actions.append("initiate the set")
             if self.check_mode:
@@ -106,7 +112,7 @@ class ReplicaSet:
         if not self.check_mode and not marker.exists():
             marker.touch(mode=0o600)
 
-    def exists(self):
+    def exists(self) -> bool:
         """Tell whether there is a set already, for sure: raise an error when that cannot be told."""
         deadline = time.monotonic() + self.params["timeout"]
         while True:
@@ -132,19 +138,19 @@ class ReplicaSet:
             )
         return False
 
-    def hello(self, member):
+    def hello(self, member: str) -> Any:
         try:
             with connect(self.params, member, serverSelectionTimeoutMS=3000) as client:
                 return client.admin.command("hello")
         except PyMongoError as error:
             return {"error": str(error).partition(", Timeout:")[0]}
 
-    def local(self):
+    def local(self) -> Any:
         """Connect to this host's member by loopback: only there the localhost exception holds."""
         port = self.params["member"].rpartition(":")[2]
         return connect(self.params, f"127.0.0.1:{port}")
 
-    def initiate(self):
+    def initiate(self) -> None:
         # With one member at first: it is the primary at once, so that the first account can be made here.
         with self.local() as client:
             client.admin.command(
@@ -156,10 +162,10 @@ class ReplicaSet:
                 },
             )
 
-    def as_admin(self):
+    def as_admin(self) -> Any:
         """Log in on the primary, whichever member that is; make the account when there is none at all."""
 
-        def log_in():
+        def log_in() -> Any:
             client = connect(self.params, **self.admin_login)
             try:
                 client.admin.command("ping")
@@ -199,7 +205,7 @@ class ReplicaSet:
                     ) from error
         return connect(self.params, **self.admin_login)
 
-    def configure(self, client):
+    def configure(self, client: MongoClient[Any]) -> None:
         """Bring settings and members of the set's configuration to what is declared."""
         current = client.admin.command("replSetGetConfig")["config"]
         present = [member["host"] for member in current["members"]]
@@ -211,22 +217,22 @@ class ReplicaSet:
             )
         for member in self.params["members"]:
             if member not in present:
-                self.reconfigure(
-                    client, f"add {member}", lambda config, member=member: self.add(config, member)
-                )
+                self.reconfigure(client, f"add {member}", partial(self.add, member=member))
 
     @staticmethod
-    def add(config, member):
+    def add(config: dict[str, Any], member: str) -> None:
         # A new member gets its vote from the server itself as soon as it has the data.
         used = max(m["_id"] for m in config["members"])
         config["members"].append({"_id": used + 1, "host": member})
 
-    def reconfigure(self, client, action, change):
+    def reconfigure(
+        self, client: MongoClient[Any], action: str, change: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.actions.append(action)
         if self.check_mode:
             return
 
-        def attempt():
+        def attempt() -> None:
             config = client.admin.command("replSetGetConfig")["config"]
             change(config)
             config["version"] += 1
@@ -239,15 +245,15 @@ class ReplicaSet:
 
         wait_for(attempt, self.params["timeout"])
 
-    def set_default_concern(self, client):
+    def set_default_concern(self, client: MongoClient[Any]) -> None:
         current = client.admin.command("getDefaultRWConcern")
         if any(current.get(key) != value for key, value in DEFAULT_CONCERN.items()):
             self.actions.append("set the default read and write concern")
             if not self.check_mode:
                 client.admin.command("setDefaultRWConcern", 1, **DEFAULT_CONCERN)
 
-    def set_account(self, client, name, database, password):
-        wanted = {
+    def set_account(self, client: MongoClient[Any], name: str, database: str, password: str) -> None:
+        wanted: dict[str, Any] = {
             "pwd": password,
             "roles": [{"role": "readWrite", "db": database}],
             "mechanisms": ["SCRAM-SHA-256"],
@@ -264,7 +270,7 @@ class ReplicaSet:
         if not self.check_mode:
             client.admin.command(command, name, **wanted)
 
-    def password_holds(self, name, password):
+    def password_holds(self, name: str, password: str) -> bool:
         try:
             with connect(self.params, **credentials(name, password)) as client:
                 client.admin.command("ping")
@@ -274,13 +280,13 @@ class ReplicaSet:
             raise
         return True
 
-    def assert_whole(self, client):
+    def assert_whole(self, client: MongoClient[Any]) -> None:
         state = describe(client.admin.command("replSetGetStatus"), self.params["members"])
         if not state["whole"]:
             raise NotYetError("; ".join(state["problems"]))
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_OPTIONS,

@@ -1,6 +1,8 @@
 #!/usr/bin/python
 from __future__ import annotations
 
+from typing import Any
+
 from ansible.module_utils.alicerce_mongodb import (
     CONNECTION_OPTIONS,
     NotYetError,
@@ -53,13 +55,14 @@ unlisted_members: {type: list, elements: str, returned: always, description: Mem
 """
 
 
-def ask(params):
+def ask(params: dict[str, Any]) -> dict[str, Any]:
     login = credentials(params["admin_user"], params["admin_password"])
     with connect(params, params["member"], **login) as client:
-        return describe(client.admin.command("replSetGetStatus"), params["members"])
+        state: dict[str, Any] = describe(client.admin.command("replSetGetStatus"), params["members"])
+        return state
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **CONNECTION_OPTIONS,
@@ -71,7 +74,7 @@ def main():
     require_pymongo(module)
     params = module.params
 
-    def whole():
+    def whole() -> dict[str, Any]:
         answer = ask(params)
         if not answer["whole"]:
             raise NotYetError("; ".join(answer["problems"]))

@@ -39,7 +39,8 @@ def greeting(run, tmp_path):
         _ansible(run, "playbooks/remove_service.yml", "--extra-vars=service=greeting")
 
 
-def test_a_fourth_service_is_one_folder_and_one_entry(run, edge, lab, greeting):
+@pytest.mark.usefixtures("greeting")
+def test_a_fourth_service_is_one_folder_and_one_entry(edge, lab):
     said_by = {edge.call("GET", "/api/v1/greeting/hello").json()["host"] for _ in range(30)}
     assert said_by == {host["name"] for host in lab["hosts"] if "edge" in host["groups"]}
 

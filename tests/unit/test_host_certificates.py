@@ -8,6 +8,8 @@ import ipaddress
 import os
 import stat
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -21,9 +23,11 @@ WANTED = {"common_name": "node-a.test", "dns": ["node-a.test", "node-a"], "ip": 
 MONTH = datetime.timedelta(days=30)
 
 
-def load(kind: str):
+def load(kind: str) -> ModuleType:
     path = PLUGINS / kind / "host_certificates.py"
     spec = importlib.util.spec_from_file_location(f"host_certificates_{kind}", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -32,27 +36,30 @@ def load(kind: str):
 ACTION, MODULE = load("action"), load("modules")
 
 
-def open_authority(directory: Path, key=None, **options):
+def open_authority(directory: Path, key: ec.EllipticCurvePrivateKey | None = None, **options: Any) -> Any:
     key = key or ec.generate_private_key(ec.SECP256R1())
     options = {"days": 3650, "leaf_days": 365, "store": True} | options
     return ACTION.Authority.open(directory / "ca.crt", MODULE.pem_of(key).decode(), "Test CA", **options)
 
 
-def issue(authority, key, wanted=WANTED, days=365) -> bytes:
-    return authority.sign(MODULE.request_of(key, wanted["common_name"]), wanted, days).encode()
+def issue(
+    authority: Any, key: ec.EllipticCurvePrivateKey, wanted: dict[str, Any] = WANTED, days: int = 365
+) -> bytes:
+    signed: str = authority.sign(MODULE.request_of(key, wanted["common_name"]), wanted, days)
+    return signed.encode()
 
 
 @pytest.fixture
-def authority(tmp_path):
+def authority(tmp_path: Path) -> Any:
     return open_authority(tmp_path)
 
 
 @pytest.fixture
-def key():
+def key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def test_authority_is_kept(tmp_path):
+def test_authority_is_kept(tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     first = open_authority(tmp_path, key)
     assert open_authority(tmp_path, key).certificate == first.certificate
@@ -61,7 +68,9 @@ def test_authority_is_kept(tmp_path):
     assert (constraints.value.ca, constraints.value.path_length) == (True, 0)
 
 
-def test_authority_that_would_end_first_is_renewed_under_the_same_key(tmp_path, key):
+def test_authority_that_would_end_first_is_renewed_under_the_same_key(
+    tmp_path: Path, key: ec.EllipticCurvePrivateKey
+) -> None:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     old = open_authority(tmp_path, ca_key, days=300, leaf_days=200)
     leaf = x509.load_pem_x509_certificate(issue(old, key, days=200))
@@ -70,18 +79,18 @@ def test_authority_that_would_end_first_is_renewed_under_the_same_key(tmp_path, 
     leaf.verify_directly_issued_by(new.certificate)
 
 
-def test_authority_of_another_key_is_refused(tmp_path):
+def test_authority_of_another_key_is_refused(tmp_path: Path) -> None:
     open_authority(tmp_path)
     with pytest.raises(AnsibleActionFail, match="does not belong to the secret"):
         open_authority(tmp_path)
 
 
-def test_check_mode_stores_no_authority(tmp_path):
+def test_check_mode_stores_no_authority(tmp_path: Path) -> None:
     open_authority(tmp_path, store=False)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_certificate(authority, key):
+def test_certificate(authority: Any, key: ec.EllipticCurvePrivateKey) -> None:
     certificate = x509.load_pem_x509_certificate(issue(authority, key))
     certificate.verify_directly_issued_by(authority.certificate)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -92,7 +101,7 @@ def test_certificate(authority, key):
     assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
-def test_names_come_from_the_control_node(authority, key):
+def test_names_come_from_the_control_node(authority: Any, key: ec.EllipticCurvePrivateKey) -> None:
     forged = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "users")]))
@@ -104,12 +113,14 @@ def test_names_come_from_the_control_node(authority, key):
     assert MODULE.names_of(certificate) == ("node-a.test", {"node-a.test", "node-a", "192.0.2.1", "::1"})
 
 
-def test_faults(authority, key, tmp_path):
+def test_faults(authority: Any, key: ec.EllipticCurvePrivateKey, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = open_authority(tmp_path / "other")
     good = issue(authority, key)
 
-    def fault(content, key=key, wanted=WANTED):
+    def fault(
+        content: bytes | None, key: ec.EllipticCurvePrivateKey | None = key, wanted: dict[str, Any] = WANTED
+    ) -> Any:
         return MODULE.fault_of(content, key, wanted, authority.certificate, MONTH)
 
     assert fault(good) is None
@@ -125,7 +136,7 @@ def test_faults(authority, key, tmp_path):
     assert fault(issue(authority, key, days=31)) is None
 
 
-def test_files_have_their_attributes_and_change_once(tmp_path):
+def test_files_have_their_attributes_and_change_once(tmp_path: Path) -> None:
     owner, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
     file = tmp_path / "x.key"
     for expected in ([str(file)], []):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -14,10 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def check():
+def check() -> ModuleType:
     spec = importlib.util.spec_from_file_location(
         "inventory_check", ROOT / "plugins/action/inventory_check.py"
     )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -38,7 +41,7 @@ ZONES = {"n1": "a", "n2": "b", "n3": "c", "n4": "a", "n5": "b"}
         ([], []),
     ],
 )
-def test_quorum(check, members, expected):
+def test_quorum(check: ModuleType, members: list[str], expected: list[str]) -> None:
     mistakes = list(check.lacking_quorum({"etcd": members}, ZONES, ["etcd"]))
     assert len(mistakes) == len(expected)
     assert all(text in mistake for text, mistake in zip(expected, mistakes, strict=True))
@@ -53,12 +56,12 @@ def test_quorum(check, members, expected):
         (["n1", "n4"], "all 2 members stand in zone a"),
     ],
 )
-def test_redundancy(check, members, expected):
+def test_redundancy(check: ModuleType, members: list[str], expected: str | None) -> None:
     mistakes = list(check.lacking_redundancy({"postgresql": members}, ZONES, ["postgresql"]))
     assert (expected in mistakes[0]) if expected else mistakes == []
 
 
-def test_hosts(check):
+def test_hosts(check: ModuleType) -> None:
     good = {"availability_zone": "a", "ansible_host": "192.0.2.1"}
     hosts = {"n1": good, "n2": good, "N_3": {"ansible_host": "192.0.2.3"}, "n4": {"availability_zone": "a"}}
     mistakes = list(check.bad_hosts({"platform": ["n1", "n2", "N_3"]}, hosts))
@@ -71,7 +74,7 @@ def test_hosts(check):
     ]
 
 
-def test_catalogue(check):
+def test_catalogue(check: ModuleType) -> None:
     services = {
         "auth": {"group": "auth", "port": 8101, "processes": {"web": {}, "relay": {"metrics_port": 8151}}},
         "users": {"group": "nobody", "port": 8101, "processes": {"relay": {"metrics_port": 8151}}},
@@ -89,7 +92,7 @@ def test_catalogue(check):
     ]
 
 
-def test_unknown_variables(check):
+def test_unknown_variables(check: ModuleType) -> None:
     defined = {
         "ansible_user": "host n1",
         "site_dns": "group all",
@@ -105,8 +108,8 @@ def test_unknown_variables(check):
 def run(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            Path(sys.executable).parent / "ansible-playbook",
-            *("-i", inventory, "playbooks/inventory_check.yml", *arguments),
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            *("-i", str(inventory), "playbooks/inventory_check.yml", *arguments),
         ],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_STRATEGY": "linear", "ANSIBLE_FORKS": "30", "ANSIBLE_NOCOLOR": "1"},
@@ -117,12 +120,12 @@ def run(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_example_inventory_has_no_mistake():
+def test_example_inventory_has_no_mistake() -> None:
     result = run(ROOT / "inventories/production", "-e", "inventory_check_reachability=false")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_every_mistake_of_a_broken_copy_is_named_at_once(tmp_path):
+def test_every_mistake_of_a_broken_copy_is_named_at_once(tmp_path: Path) -> None:
     inventory = tmp_path / "broken"
     shutil.copytree(ROOT / "inventories/production", inventory, ignore=shutil.ignore_patterns(".secrets"))
     file = inventory / "hosts.yml"

@@ -7,7 +7,10 @@ import importlib.util
 import ipaddress
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -15,7 +18,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "lab"
 
 
 @pytest.fixture
-def lab_script():
+def lab_script() -> ModuleType:
     loader = importlib.machinery.SourceFileLoader("lab_script", str(SCRIPT))
     spec = importlib.util.spec_from_loader("lab_script", loader)
     assert spec is not None
@@ -24,10 +27,17 @@ def lab_script():
     return module
 
 
-def machine(monkeypatch, module, addresses=(), routes=(), networks=()):
+def machine(
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    addresses: Sequence[str] = (),
+    routes: Sequence[str] = (),
+    networks: Sequence[str] = (),
+) -> None:
     """Let the script see a machine with these addresses, routes and podman networks."""
 
-    def run(*argv, **_):
+    def run(*argv: str, **_: object) -> subprocess.CompletedProcess[str]:
+        out: list[dict[str, Any]]
         if "address" in argv:
             out = [
                 {
@@ -45,7 +55,9 @@ def machine(monkeypatch, module, addresses=(), routes=(), networks=()):
     monkeypatch.setattr(module, "run", run)
 
 
-def test_a_free_range_is_a_part_of_the_pool_and_stays_the_same(monkeypatch, lab_script):
+def test_a_free_range_is_a_part_of_the_pool_and_stays_the_same(
+    monkeypatch: pytest.MonkeyPatch, lab_script: ModuleType
+) -> None:
     machine(monkeypatch, lab_script)
     first = lab_script.Lab().free_range()
     assert ipaddress.ip_network(f"{first}.0/24").subnet_of(lab_script.POOL)
@@ -53,7 +65,9 @@ def test_a_free_range_is_a_part_of_the_pool_and_stays_the_same(monkeypatch, lab_
 
 
 @pytest.mark.parametrize("by", ["addresses", "routes", "networks"])
-def test_a_range_in_use_is_left_alone(monkeypatch, lab_script, by):
+def test_a_range_in_use_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, lab_script: ModuleType, by: str
+) -> None:
     machine(monkeypatch, lab_script)
     first = lab_script.Lab().free_range()
     taken = f"{first}.7/24" if by == "addresses" else f"{first}.0/24"
@@ -61,27 +75,31 @@ def test_a_range_in_use_is_left_alone(monkeypatch, lab_script, by):
     assert lab_script.Lab().free_range() != first
 
 
-def test_default_routes_and_ipv6_networks_take_nothing(monkeypatch, lab_script):
+def test_default_routes_and_ipv6_networks_take_nothing(
+    monkeypatch: pytest.MonkeyPatch, lab_script: ModuleType
+) -> None:
     machine(monkeypatch, lab_script)
     first = lab_script.Lab().free_range()
     machine(monkeypatch, lab_script, routes=["default"], networks=["fd00::/64"])
     assert lab_script.Lab().free_range() == first
 
 
-def test_a_machine_without_a_free_range_is_told(monkeypatch, lab_script, capsys):
+def test_a_machine_without_a_free_range_is_told(
+    monkeypatch: pytest.MonkeyPatch, lab_script: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
     machine(monkeypatch, lab_script, routes=[str(lab_script.POOL)])
     with pytest.raises(SystemExit):
         lab_script.Lab().free_range()
     assert "no free /24" in capsys.readouterr().err
 
 
-def test_checkouts_have_names_of_their_own(monkeypatch, lab_script):
+def test_checkouts_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch, lab_script: ModuleType) -> None:
     name = lab_script.Lab().name
     monkeypatch.setattr(lab_script, "ROOT", Path("/somewhere/else"))
     assert lab_script.Lab().name != name
 
 
-def test_changes_are_read_from_the_last_recap(lab_script):
+def test_changes_are_read_from_the_last_recap(lab_script: ModuleType) -> None:
     output = """
 changed: [node-a]
 PLAY RECAP *********

@@ -8,14 +8,14 @@ from pathlib import Path
 E2E = Path(__file__).resolve().parents[1] / "e2e"
 
 
-def test_the_file_is_what_the_script_makes():
+def test_the_file_is_what_the_script_makes() -> None:
     said = subprocess.run(
         [sys.executable, E2E / "make_people.py", "--check"], capture_output=True, text=True, check=False
     )
     assert said.returncode == 0, said.stderr
 
 
-def test_there_are_enough_of_every_kind():
+def test_there_are_enough_of_every_kind() -> None:
     people = json.loads((E2E / "people.json").read_text())
     signed_up = [person for person in people if not person["signup_errors"]]
     assert len(people) == 500

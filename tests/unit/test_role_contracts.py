@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -28,7 +30,7 @@ def _load() -> ModuleType:
 
 contracts = _load()
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "defaults": {"cache_size": 5, "cache_peers": "{{ groups['cache'] }}"},
     "options": {
         "cache_size": {"type": "int", "default": 5, "description": "Entries."},
@@ -45,7 +47,14 @@ GOOD = {
 }
 
 
-def _role(folder, *, defaults, options, tasks, entries=("main",)):
+def _role(
+    folder: Path,
+    *,
+    defaults: dict[str, Any],
+    options: dict[str, Any],
+    tasks: str,
+    entries: Sequence[str] = ("main",),
+) -> Any:
     role = folder / "cache"
     for name, content in {
         "defaults/main.yml": yaml.safe_dump(defaults),
@@ -64,13 +73,13 @@ def _role(folder, *, defaults, options, tasks, entries=("main",)):
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "roles").iterdir()), ids=lambda path: path.name)
-def test_role_keeps_its_contract_and_its_readme_is_fresh(folder):
+def test_role_keeps_its_contract_and_its_readme_is_fresh(folder: Path) -> None:
     role = contracts.Role(folder)
     assert list(contracts.faults(role)) == []
     assert (folder / "README.md").read_text() == contracts.render(role)
 
 
-def test_a_good_role_has_no_faults(tmp_path):
+def test_a_good_role_has_no_faults(tmp_path: Path) -> None:
     assert list(contracts.faults(_role(tmp_path, **GOOD))) == []
 
 
@@ -118,16 +127,16 @@ def test_a_good_role_has_no_faults(tmp_path):
         ),
     ],
 )
-def test_each_breach_is_named(tmp_path, change, fault):
+def test_each_breach_is_named(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
     found = list(contracts.faults(_role(tmp_path, **{**GOOD, **change})))
     assert any(fault in line for line in found), found
 
 
-def test_check_fails_on_a_stale_readme_and_writing_mends_it(tmp_path):
+def test_check_fails_on_a_stale_readme_and_writing_mends_it(tmp_path: Path) -> None:
     role = _role(tmp_path, **GOOD)
 
-    def run(*arguments):
-        command = [sys.executable, SCRIPT, "--roles-dir", tmp_path, *arguments]
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(SCRIPT), "--roles-dir", str(tmp_path), *arguments]
         return subprocess.run(command, check=False, capture_output=True, text=True)
 
     stale = run("--check")

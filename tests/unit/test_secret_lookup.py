@@ -1,11 +1,17 @@
 """The lookup `secret`: one value a name, encrypted at rest, made once by however many ask."""
 
+from __future__ import annotations
+
 import base64
 import importlib.util
 import multiprocessing
 import re
 import stat
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from ansible.errors import AnsibleError, AnsibleLookupError
@@ -24,14 +30,15 @@ def _loader() -> None:
     lookup_loader.add_directory(str(PLUGINS))
 
 
-def lookup(*names: str, variables: dict, **options: object) -> list[str]:
+def lookup(*names: str, variables: dict[str, Any], **options: object) -> list[str]:
     templar = Templar(loader=DataLoader(), variables=variables)
     plugin = lookup_loader.get("secret", loader=DataLoader(), templar=templar)
-    return plugin.run(list(names), variables=variables, **options)
+    found: list[str] = plugin.run(list(names), variables=variables, **options)
+    return found
 
 
 @pytest.fixture
-def variables(tmp_path: Path) -> dict:
+def variables(tmp_path: Path) -> dict[str, Any]:
     return {
         "secret_store_dir": trust_as_template("{{ inventory_dir }}/.secrets"),
         "inventory_dir": str(tmp_path),
@@ -43,19 +50,19 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / ".secrets"
 
 
-def test_same_name_same_value(variables):
+def test_same_name_same_value(variables: dict[str, Any]) -> None:
     first, other = lookup("redis_users", "redis_auth", variables=variables)
     assert first != other
     assert lookup("redis_users", variables=variables) == [first]
     assert lookup("redis_users", variables=variables, kind="hex", length=8, create=False) == [first]
 
 
-def test_password_is_safe_in_urls_and_shells(variables):
+def test_password_is_safe_in_urls_and_shells(variables: dict[str, Any]) -> None:
     assert re.fullmatch(r"[A-Za-z0-9]{32}", lookup("p", variables=variables)[0])
     assert re.fullmatch(r"[A-Za-z0-9]{9}", lookup("q", variables=variables, length=9)[0])
 
 
-def test_kinds(variables):
+def test_kinds(variables: dict[str, Any]) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", lookup("h", variables=variables, kind="hex")[0])
     assert len(base64.b64decode(lookup("b", variables=variables, kind="base64", length=741)[0])) == 741
     pem = lookup("k", variables=variables, kind="ec_private_key")[0]
@@ -65,7 +72,7 @@ def test_kinds(variables):
     assert lookup("k", variables=variables) == [pem]
 
 
-def test_nothing_is_readable_by_others_or_without_the_key(variables, store):
+def test_nothing_is_readable_by_others_or_without_the_key(variables: dict[str, Any], store: Path) -> None:
     value = lookup("p", variables=variables)[0]
     assert stat.S_IMODE(store.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in store.iterdir()} == {0o600}
@@ -73,7 +80,7 @@ def test_nothing_is_readable_by_others_or_without_the_key(variables, store):
     assert (store / "secrets.yml").read_text().startswith("$ANSIBLE_VAULT;1.1;AES256\n")
 
 
-def test_lost_key_is_named_and_no_new_one_made(variables, store):
+def test_lost_key_is_named_and_no_new_one_made(variables: dict[str, Any], store: Path) -> None:
     lookup("p", variables=variables)
     key = store / "vault-password"
     key.rename(store / "elsewhere")
@@ -85,14 +92,14 @@ def test_lost_key_is_named_and_no_new_one_made(variables, store):
         lookup("p", variables=variables)
 
 
-def test_key_elsewhere(variables, store, tmp_path):
+def test_key_elsewhere(variables: dict[str, Any], store: Path, tmp_path: Path) -> None:
     variables["secret_store_key_file"] = trust_as_template("{{ inventory_dir }}/keys/platform")
     lookup("p", variables=variables)
     assert (tmp_path / "keys/platform").is_file()
     assert not (store / "vault-password").exists()
 
 
-def test_key_from_a_program(variables, store, tmp_path):
+def test_key_from_a_program(variables: dict[str, Any], store: Path, tmp_path: Path) -> None:
     program = tmp_path / "key"
     program.write_text("#!/bin/sh\necho from-a-program\n")
     program.chmod(0o700)
@@ -101,32 +108,32 @@ def test_key_from_a_program(variables, store, tmp_path):
     assert lookup_module().FileStore(store, program).get("p") == value
 
 
-def test_create_false(variables, store):
+def test_create_false(variables: dict[str, Any], store: Path) -> None:
     with pytest.raises(AnsibleLookupError, match="no secret 'p'"):
         lookup("p", variables=variables, create=False)
     assert not store.exists()
 
 
-def test_check_mode_stores_nothing(variables, store):
+def test_check_mode_stores_nothing(variables: dict[str, Any], store: Path) -> None:
     variables["ansible_check_mode"] = True
     assert lookup("p", variables=variables)[0]
     assert not store.exists()
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "../up", "a b", "-a"])
-def test_bad_names(variables, name):
+def test_bad_names(variables: dict[str, Any], name: str) -> None:
     with pytest.raises(AnsibleLookupError, match="no name of a secret"):
         lookup(name, variables=variables)
 
 
-def test_unknown_provider_and_kind(variables):
+def test_unknown_provider_and_kind(variables: dict[str, Any]) -> None:
     with pytest.raises(AnsibleError, match="provider"):
         lookup("p", variables=variables | {"secret_provider": "vault9"})
     with pytest.raises(AnsibleError, match="kind"):
         lookup("p", variables=variables, kind="rsa")
 
 
-def test_implicit_localhost_sees_what_the_first_host_sees(variables, store):
+def test_implicit_localhost_sees_what_the_first_host_sees(variables: dict[str, Any], store: Path) -> None:
     value = lookup("p", variables=variables)
     hostvars = {"node-a": {"inventory_dir": str(store.parent), "secret_store_dir": str(store)}}
     localhost = {"groups": {"platform": ["node-a"], "all": ["node-a"]}, "hostvars": hostvars}
@@ -134,7 +141,7 @@ def test_implicit_localhost_sees_what_the_first_host_sees(variables, store):
     assert lookup("p", variables=localhost, create=False) == value
 
 
-def test_change_by_another_process_is_seen(variables, store):
+def test_change_by_another_process_is_seen(variables: dict[str, Any], store: Path) -> None:
     lookup("p", variables=variables)
     module = lookup_module()
     cached = dict(module.FileStore._cache)
@@ -143,21 +150,23 @@ def test_change_by_another_process_is_seen(variables, store):
     assert lookup("p", variables=variables) == ["edited"]
 
 
-def lookup_module():
+def lookup_module() -> ModuleType:
     spec = importlib.util.spec_from_file_location("secret_store", PLUGINS / "secret.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def _make_many(store: Path, barrier: multiprocessing.Barrier, results: multiprocessing.Queue) -> None:
+def _make_many(store: Path, barrier: Barrier, results: Queue[list[str]]) -> None:
     file_store = lookup_module().FileStore(store)
     make = lookup_module().MAKERS["password"]
     barrier.wait()
     results.put([file_store.get_or_create(f"name-{number}", lambda: make(32)) for number in range(5)])
 
 
-def test_many_processes_make_each_secret_once(store):
+def test_many_processes_make_each_secret_once(store: Path) -> None:
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(8), context.Queue()
     processes = [context.Process(target=_make_many, args=(store, barrier, results)) for _ in range(8)]
