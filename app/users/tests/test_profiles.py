@@ -144,37 +144,41 @@ def test_merge_patch_media_type_is_taken(call: Call) -> None:
 @pytest.mark.parametrize(
     ("patch", "expected"),
     [
-        ({"cpf": "529.982.247-24"}, {"cpf": "check_digits"}),
-        ({"cpf": "529.982.247-35"}, {"cpf": "check_digits"}),
-        ({"cpf": "111.111.111-11"}, {"cpf": "check_digits"}),
-        ({"cpf": "5299822472"}, {"cpf": "invalid"}),
-        ({"cpf": "\u0665" * 11}, {"cpf": "invalid"}),
+        ({"cpf": "529.982.247-24"}, {"cpf": "cpf"}),
+        ({"cpf": "529.982.247-35"}, {"cpf": "cpf"}),
+        ({"cpf": "111.111.111-11"}, {"cpf": "cpf"}),
+        ({"cpf": "5299822472"}, {"cpf": "cpf"}),
+        ({"cpf": "\u0665" * 11}, {"cpf": "cpf"}),
         ({"cpf": 52998224725}, {"cpf": "string_type"}),
-        ({"phone": "nothing"}, {"phone": "invalid"}),
-        ({"phone": "+55 11 1234"}, {"phone": "invalid"}),
-        ({"phone": "(11) 98765-4321 ext 3"}, {"phone": "invalid"}),
-        ({"phone": "+1 202 555 0143"}, {"phone": "wrong_country"}),
-        ({"phone": "+351 912 345 678", "address": {"city": "Natal"}}, {"phone": "wrong_country"}),
+        ({"phone": "nothing"}, {"phone": "phone"}),
+        ({"phone": "+55 11 1234"}, {"phone": "phone"}),
+        ({"phone": "(11) 98765-4321 ext 3"}, {"phone": "phone"}),
+        (
+            {"phone": "+1 202 555 0143", "address": {"city": "Recife", "country": "BR"}},
+            {"phone": "phone_country"},
+        ),
+        ({"phone": "+351 912 345 678", "address": {"city": "Natal"}}, {"phone": "phone_country"}),
         (
             {"phone": "+55 11 98765-4321", "address": {"city": "Lisboa", "country": "PT"}},
-            {"phone": "wrong_country"},
+            {"phone": "phone_country"},
         ),
-        ({"birth_date": "2990-01-01"}, {"birth_date": "in_future"}),
-        ({"birth_date": "1850-01-01"}, {"birth_date": "too_old"}),
-        ({"birth_date": "1990-02-30"}, {"birth_date": "date_from_datetime_parsing"}),
-        ({"name": ""}, {"name": "required"}),
+        ({"birth_date": "2990-01-01"}, {"birth_date": "date_future"}),
+        ({"birth_date": "1850-01-01"}, {"birth_date": "date"}),
+        ({"birth_date": "1990-02-30"}, {"birth_date": "date"}),
+        ({"name": ""}, {"name": "too_short"}),
         ({"name": None}, {"name": "string_type"}),
         ({"name": "x" * 201}, {"name": "too_long"}),
         ({"name": "a\0b"}, {"name": "invalid"}),
         ({"address": {"city": "a\u2028b"}}, {"address.city": "invalid"}),
         ({"address": {"street": "x" * 201}}, {"address.street": "too_long"}),
-        ({"address": {"city": "X", "country": "XX"}}, {"address.country": "invalid"}),
-        ({"address": {"city": "X", "state": "ZZ"}}, {"address.state": "invalid"}),
-        ({"address": {"city": "X", "postal_code": "123"}}, {"address.postal_code": "invalid"}),
+        ({"address": {"country": "XX"}}, {"address.country": "country"}),
+        ({"address": {"city": "X", "country": "XX"}}, {"address.country": "country"}),
+        ({"address": {"city": "X", "state": "ZZ"}}, {"address.state": "state"}),
+        ({"address": {"city": "X", "postal_code": "123"}}, {"address.postal_code": "postal_code"}),
         ({"address": {"planet": "Mars"}}, {"address.planet": "unknown"}),
         ({"nickname": "x"}, {"nickname": "unknown"}),
-        ({"email": "x@example.com"}, {"": "read_only"}),
-        ({"cpf": "1", "birth_date": "2990-01-01"}, {"cpf": "invalid", "birth_date": "in_future"}),
+        ({"email": "x@example.com"}, {"email": "unknown"}),
+        ({"cpf": "1", "birth_date": "2990-01-01"}, {"cpf": "cpf", "birth_date": "date_future"}),
         ([], {"": "model_type"}),
     ],
 )
@@ -198,7 +202,7 @@ def test_foreign_addresses_and_numbers_are_fine_together(call: Call) -> None:
     assert answer.get_json()["phone"] == "+351912345678"
     # Moving home leaves the number in the wrong country.
     assert codes(call("PATCH", json={"address": {"country": "BR", "postal_code": None}})) == {
-        "phone": "wrong_country"
+        "phone": "phone_country"
     }
 
 

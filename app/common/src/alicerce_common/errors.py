@@ -27,6 +27,10 @@ _UNAVAILABLE = {
 # pydantic's error types under the names that clients may rely on.
 _CODES = {
     "missing": "required",
+    "date_from_datetime_inexact": "date",
+    "date_from_datetime_parsing": "date",
+    "date_parsing": "date",
+    "date_type": "date",
     "extra_forbidden": "unknown",
     "string_too_short": "too_short",
     "string_too_long": "too_long",

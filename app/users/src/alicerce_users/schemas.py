@@ -6,10 +6,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from alicerce_common.http import RequestModel
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
-
-_READ_ONLY = ("id", "email", "revision", "created_at", "updated_at")
 
 
 def _printable(value: str) -> str:
@@ -22,7 +20,7 @@ def _printable(value: str) -> str:
 
 def _not_empty(value: str) -> str:
     if not value:
-        raise PydanticCustomError("required", "must not be empty")
+        raise PydanticCustomError("too_short", "must not be empty")
     return value
 
 
@@ -51,13 +49,6 @@ class ProfilePatch(RequestModel):
     phone: Annotated[str, Field(max_length=40), AfterValidator(_printable)] | None = None
     cpf: Annotated[str, Field(max_length=20), AfterValidator(_printable)] | None = None
     address: AddressPatch | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_only(cls, data: object) -> object:
-        if isinstance(data, dict) and (found := [name for name in _READ_ONLY if name in data]):
-            raise PydanticCustomError("read_only", "cannot be changed: {names}", {"names": ", ".join(found)})
-        return data
 
 
 class Address(BaseModel):

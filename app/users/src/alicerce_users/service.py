@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from alicerce_users import repository, validation
 from alicerce_users.models import Outbox, Profile
 from alicerce_users.schemas import Address, ProfilePage, ProfilePatch, ProfileView
-from alicerce_users.validation import HOME, InvalidFieldError
+from alicerce_users.validation import InvalidFieldError
 
 # "Today" for a date of birth is the latest one on earth, or newborn New Zealanders would have to wait.
 _LATEST_ZONE = timezone(timedelta(hours=14))
@@ -97,7 +97,7 @@ def _checked(profile: Profile, patch: ProfilePatch) -> dict[str, Any]:
     number = given.get("phone", profile.phone if "address" in given else None)
     if number is not None and not errors:
         address = checked.get("address", profile.address) or {}
-        check("phone", lambda: validation.phone(number, address.get("country") or HOME))
+        check("phone", lambda: validation.phone(number, address.get("country")))
     if errors:
         raise invalid(*errors)
     return checked
