@@ -95,7 +95,7 @@ def _checked(profile: Profile, patch: ProfilePatch) -> dict[str, Any]:
         check("cpf", lambda: validation.cpf(given["cpf"]))
     # A new country speaks about the number that is there, too.
     number = given.get("phone", profile.phone if "address" in given else None)
-    if number is not None and not errors:
+    if number is not None and not any(error["field"].startswith("address") for error in errors):
         address = checked.get("address", profile.address) or {}
         check("phone", lambda: validation.phone(number, address.get("country")))
     if errors:
