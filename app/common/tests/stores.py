@@ -253,7 +253,7 @@ def rabbitmq(scratch: Path) -> Iterator[Server]:
     }
     binary = sorted(Path("/usr/lib/rabbitmq/lib").glob("*/sbin/rabbitmq-server"))[-1]
     with server([*account, str(binary)], environment=environment, log=scratch / "rabbitmq.log"):
-        wait_for(lambda: closed(open_broker(found, "/")), timeout=40, interval=0.2)
+        wait_for(lambda: closed(open_broker(found, "/")), timeout=120, interval=0.2)
         yield found
 
 
