@@ -92,13 +92,13 @@ def test_nothing_is_lost_or_applied_twice_when_a_worker_is_killed(
 
     profiles = client[settings.mongodb_database][COLLECTION]
     with worker(told, tmp_path) as (first, _):
-        wait_for(lambda: profiles.count_documents({}) >= USERS // 4, timeout=60)
+        wait_for(lambda: profiles.count_documents({}) >= USERS // 4, timeout=180)
         first.kill()
     left = broker_vhost.depth()
     assert left
     with worker(told, tmp_path) as (_, port):
         # An empty queue is not enough: what a worker holds in reserve is not in it, and returns when it stops.
-        wait_for(lambda: handled(port) >= left and broker_vhost.depth() == 0, timeout=60)
+        wait_for(lambda: handled(port) >= left and broker_vhost.depth() == 0, timeout=180)
     assert profiles.count_documents({"revision": REVISIONS}) == USERS
     # It has said goodbye, so what it had not acknowledged would be back by now.
     assert broker_vhost.depth() == 0
