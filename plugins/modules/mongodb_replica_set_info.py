@@ -4,8 +4,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.alicerce_mongodb import (
+    AUTHENTICATION_FAILED,
     CONNECTION_OPTIONS,
     NotYetError,
+    OperationFailure,
     PyMongoError,
     connect,
     credentials,
@@ -57,9 +59,23 @@ unlisted_members: {type: list, elements: str, returned: always, description: Mem
 
 def ask(params: dict[str, Any]) -> dict[str, Any]:
     login = credentials(params["admin_user"], params["admin_password"])
-    with connect(params, params["member"], **login) as client:
-        state: dict[str, Any] = describe(client.admin.command("replSetGetStatus"), params["members"])
-        return state
+    had_data = has_data(params)
+    try:
+        with connect(params, params["member"], **login) as client:
+            state: dict[str, Any] = describe(client.admin.command("replSetGetStatus"), params["members"])
+            return state
+    except OperationFailure as error:
+        # A member without data gets the accounts, too, from the others.
+        if error.code == AUTHENTICATION_FAILED and not had_data:
+            raise NotYetError(f"{params['member']} still copies its data from the others") from error
+        raise
+
+
+def has_data(params: dict[str, Any]) -> bool:
+    """Tell whether the member is a primary or a secondary; it says so without an account."""
+    with connect(params, params["member"]) as client:
+        hello = client.admin.command("hello")
+    return bool(hello["isWritablePrimary"] or hello["secondary"])
 
 
 def main() -> None:
