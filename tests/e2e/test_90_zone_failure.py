@@ -65,26 +65,14 @@ class Person:
         return f"enrichment: {answer.status_code} {answer.text}"
 
 
-def container(run, address):
-    """Return the name of the container that has this address: the test breaks the lab from outside, as a power cut would."""
-    names = run("podman", "ps", "--all", "--format", "{{.Names}}").stdout.split()
-    for name in names:
-        if (
-            f'"{address}"'
-            in run("podman", "inspect", name, "--format", "{{json .NetworkSettings.Networks}}").stdout
-        ):
-            return name
-    raise AssertionError(f"no container has {address}")
-
-
 def zone_hosts(lab):
     return [host for host in lab["hosts"] if "postgresql" in host["groups"]]
 
 
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["zone-a", "zone-b", "zone-c"])
-def test_a_killed_zone_host_is_survived_and_rejoins(run, lab, index):
+def test_a_killed_zone_host_is_survived_and_rejoins(run, lab, container, index):
     host = zone_hosts(lab)[index]
-    name = container(run, host["address"])
+    name = container(host["address"])
     assert run("podman", "kill", name).returncode == 0
     try:
         began = time.monotonic()

@@ -12,12 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("ALICERCE_CACHE") or Path.home() / ".cache" / "alicerce")
 
 
-def container(run, lab, index):
-    """Return the name of the container of a host."""
-    prefix = run("scripts/lab", "prepare").stdout.split()[0]
-    return f"{prefix}-{lab['hosts'][index]['name']}"
-
-
 def up(run):
     """Run `make up` to its end and return what it says."""
     said = run("make", "--silent", "up", timeout=1800)
@@ -25,8 +19,10 @@ def up(run):
     return said.stdout
 
 
-def test_a_run_that_was_killed_is_taken_up_again(run, lab):
-    assert container(run, lab, 0) in run("podman", "ps", "--format", "{{.Names}}").stdout.split()
+def test_a_run_that_was_killed_is_taken_up_again(run, lab, container):
+    assert (
+        container(lab["hosts"][0]["address"]) in run("podman", "ps", "--format", "{{.Names}}").stdout.split()
+    )
     process = subprocess.Popen(
         [ROOT / "scripts" / "lab", "up"],
         cwd=ROOT,
@@ -42,8 +38,8 @@ def test_a_run_that_was_killed_is_taken_up_again(run, lab):
     assert "Nothing changed." in up(run)
 
 
-def test_dead_hosts_their_monitors_and_half_built_images_do_no_harm(run, lab):
-    killed, stopped, frozen = (container(run, lab, index) for index in range(3))
+def test_dead_hosts_their_monitors_and_half_built_images_do_no_harm(run, lab, container):
+    killed, stopped, frozen = (container(host["address"]) for host in lab["hosts"][:3])
     # As after a power cut: neither the host nor its monitor could say good-bye.
     monitor = int(run("podman", "inspect", "--format", "{{.State.ConmonPid}}", killed).stdout)
     os.kill(monitor, signal.SIGKILL)
