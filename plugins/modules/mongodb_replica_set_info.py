@@ -59,6 +59,7 @@ unlisted_members: {type: list, elements: str, returned: always, description: Mem
 
 def ask(params: dict[str, Any]) -> dict[str, Any]:
     login = credentials(params["admin_user"], params["admin_password"])
+    # Asked before the log-in, since the copy may end between the two.
     had_data = has_data(params)
     try:
         with connect(params, params["member"], **login) as client:
