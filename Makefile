@@ -39,7 +39,7 @@ molecule: bootstrap ## every Molecule scenario
 	@scripts/molecule --all
 
 e2e: ## the end-to-end tests on the running lab
-	@scripts/bootstrap control check test && scripts/lab test tests/e2e
+	@scripts/bootstrap control check test && . scripts/env && pytest -v --tb=short tests/e2e
 
 lock: ## resolve requirements.in and the services' dependencies anew
 	@scripts/lock
