@@ -16,7 +16,7 @@ import time
 
 from tests.failure.experiment import once
 from tests.failure.faults import FAULTS
-from tests.failure.history import row
+from tests.failure.history import line, row
 from tests.failure.platform import STORES, Platform, PlatformError
 
 
@@ -66,21 +66,11 @@ def _run(arguments: argparse.Namespace) -> int:
                     store, fault, [once(platform, store, fault, say) for _ in range(arguments.repeat)]
                 )
                 status |= table["verdict"] != "kept"
-                print(json.dumps(table) if arguments.json else _line(table), flush=True)
+                print(json.dumps(table) if arguments.json else line(table), flush=True)
     if arguments.remove:
         say("taking the clients away")
         platform.remove_clients()
     return int(status)
-
-
-def _line(table: dict[str, object]) -> str:
-    gap = table["gap"]
-    assert isinstance(gap, dict)
-    return (
-        f"{table['store']:<11} {table['fault']:<12} runs {table['runs']}  gap {gap['min']} / {gap['median']} / {gap['max']} s"
-        f"  acknowledged {table['acknowledged']}  lost {table['lost']}  twice {table['twice']}  stale {table['stale']}"
-        f"  {table['verdict']}"
-    )
 
 
 if __name__ == "__main__":

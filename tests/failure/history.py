@@ -195,3 +195,13 @@ def row(store: str, fault: str, verdicts: list[Verdict]) -> dict[str, Any]:
         "problems": [problem for verdict in verdicts for problem in verdict.problems],
         "each": [asdict(verdict) for verdict in verdicts],
     }
+
+
+def line(table: dict[str, Any]) -> str:
+    """Return a row as one line of text."""
+    gap = table["gap"]
+    return (
+        f"{table['store']:<11} {table['fault']:<12} runs {table['runs']}  gap {gap['min']} / {gap['median']} / {gap['max']} s"
+        f"  acknowledged {table['acknowledged']}  lost {table['lost']}  twice {table['twice']}  stale {table['stale']}"
+        f"  {table['verdict']}"
+    )

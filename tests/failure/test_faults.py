@@ -1,0 +1,46 @@
+"""Every store under every fault: no acknowledged write is lost, and writing goes on in time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.failure.experiment import once
+from tests.failure.faults import FAULTS
+from tests.failure.history import line, row
+from tests.failure.platform import STORES
+
+LIMITS = {
+    ("postgresql", "host"): 25,
+    ("postgresql", "process"): 10,
+    ("mongodb", "host"): 8,
+    ("rabbitmq", "host"): 10,
+    ("redis", "host"): 10,
+    **{(store, "zone"): 30 for store in STORES},
+}
+"""Seconds that the median of the longest gaps may reach."""
+
+
+@pytest.mark.short
+def test_a_killed_leader_costs_no_store_a_write(platform, rows):
+    # Each store's clients see their own store only, so all four can lose their leader at the same time.
+    with ThreadPoolExecutor(len(STORES)) as at_once:
+        runs = {store: at_once.submit(once, platform, store, "process", print) for store in STORES}
+    verdicts = {store: run.result() for store, run in runs.items()}
+    for store, verdict in verdicts.items():
+        rows.append(line(row(store, "process", [verdict])))
+    assert {store: verdict.problems for store, verdict in verdicts.items() if not verdict.good} == {}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("store", STORES)
+def test_a_store_keeps_its_promise(platform, request, rows, store, fault):
+    table = row(
+        store,
+        fault,
+        [once(platform, store, fault, print) for _ in range(request.config.getoption("--repeat"))],
+    )
+    rows.append(line(table))
+    assert table["problems"] == []
+    assert table["gap"]["median"] <= LIMITS.get((store, fault), float("inf")), table["gap"]
