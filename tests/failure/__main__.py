@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.store and arguments.fault:
         if not arguments.deployed:
             say("deploying the clients")
-            platform.deploy_clients()
+            platform.deploy_further()
         for store in arguments.store:
             for fault in arguments.fault:
                 table = row(
@@ -69,7 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 print(json.dumps(table) if arguments.json else line(table), flush=True)
     if arguments.remove:
         say("taking the clients away")
-        platform.remove_clients()
+        platform.remove_further()
     return int(status)
 
 

@@ -26,9 +26,9 @@ def rows(request):
 @pytest.fixture(scope="module")
 def platform():
     deployed = Platform()
-    deployed.deploy_clients()
+    deployed.deploy_further()
     yield deployed
-    deployed.remove_clients()
+    deployed.remove_further()
 
 
 def pytest_terminal_summary(terminalreporter, config):

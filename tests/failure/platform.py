@@ -16,12 +16,14 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXTURE = ROOT / "tests" / "fixtures" / "history_service"
+FIXTURES = ROOT / "tests" / "fixtures"
+CLIENTS = "history_service"
+"""The fixture that brings the clients, on a host of their own."""
 CLIENT_HOST = "client-x"
 SERVICE = "history"
 STORES = ("postgresql", "mongodb", "rabbitmq", "redis")
-TAGS = ",".join(("base", "certificates", "flask_service", *STORES))
-"""The plays of site.yml that read the catalogue and concern the clients."""
+TAGS = ",".join(("base", "certificates", "flask_service", "haproxy", *STORES))
+"""The plays of site.yml that read the catalogue."""
 
 
 class PlatformError(Exception):
@@ -54,8 +56,9 @@ def must(*argv: str, timeout: float = 900) -> str:
 class Platform:
     """One lab with the clients' host beside it."""
 
-    def __init__(self) -> None:
-        """Read what the lab is; it must be up."""
+    def __init__(self, *further: str) -> None:
+        """Read what the lab is; it must be up. `further` names fixtures whose services it gets beside its own."""
+        self.further = further or (CLIENTS,)
         file = Path(os.environ.get("ALICERCE_INFO", ROOT / ".lab" / "info.json"))
         if not file.exists():
             raise PlatformError("no lab is up: run `make up` first")
@@ -64,29 +67,36 @@ class Platform:
         network = self.info["hosts"][0]["address"].rpartition(".")[0]
         self.client_address = f"{network}.15"
 
-    # Deployment of the clients
+    # Services that only tests have
 
-    def ansible(self, playbook: str, *arguments: str, clients: bool = True, timeout: float = 1200) -> str:
-        """Run a playbook, with the clients' host and service in inventory and catalogue or without."""
+    def ansible(self, playbook: str, *arguments: str, further: bool = True, timeout: float = 1200) -> str:
+        """Run a playbook, with the further services in inventory and catalogue or without."""
         inventories = [f"--inventory={ROOT / 'inventories' / 'lab'}"]
         extra: list[str] = []
-        if clients:
-            inventories.append(f"--inventory={FIXTURE / 'inventory.yml'}")
+        if further:
             catalogue = yaml.safe_load((ROOT / "group_vars/all/services.yml").read_text())["services"]
-            entry = yaml.safe_load((FIXTURE / "entry.yml").read_text())
-            extra = ["--extra-vars", json.dumps({"services": catalogue | entry})]
+            for fixture in self.further:
+                inventories.append(f"--inventory={FIXTURES / fixture / 'inventory.yml'}")
+                catalogue |= yaml.safe_load((FIXTURES / fixture / "entry.yml").read_text())
+            extra = ["--extra-vars", json.dumps({"services": catalogue})]
         return must("ansible-playbook", *inventories, playbook, *arguments, *extra, timeout=timeout)
 
-    def deploy_clients(self) -> None:
-        """Make the clients' host and deploy their service on it, with accounts in every store."""
+    def deploy_further(self) -> None:
+        """Make the clients' host and deploy the further services, with accounts in every store and routes at the edge."""
         self.ansible("playbooks/lab_hosts.yml")
         self.ansible("site.yml", "--tags", TAGS)
 
-    def remove_clients(self) -> None:
-        """Take the service and the host away again."""
+    def remove_further(self) -> None:
+        """Take the services and the clients' host away again."""
         with contextlib.suppress(KeyError):
             must("podman", "rm", "--force", "--time", "1", self.container(CLIENT_HOST))
-        self.ansible("site.yml", "--tags", TAGS, clients=False)
+        self.ansible("site.yml", "--tags", TAGS, further=False)
+        for fixture in self.further:
+            if fixture != CLIENTS:
+                for service in yaml.safe_load((FIXTURES / fixture / "entry.yml").read_text()):
+                    self.ansible(
+                        "playbooks/remove_service.yml", "--extra-vars", f"service={service}", further=False
+                    )
 
     # Hosts
 

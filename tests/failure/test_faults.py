@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from tests.failure.experiment import once
@@ -20,17 +18,6 @@ LIMITS = {
     **{(store, "zone"): 30 for store in STORES},
 }
 """Seconds that the median of the longest gaps may reach."""
-
-
-@pytest.mark.short
-def test_a_killed_leader_costs_no_store_a_write(platform, rows):
-    # Each store's clients see their own store only, so all four can lose their leader at the same time.
-    with ThreadPoolExecutor(len(STORES)) as at_once:
-        runs = {store: at_once.submit(once, platform, store, "process", print) for store in STORES}
-    verdicts = {store: run.result() for store, run in runs.items()}
-    for store, verdict in verdicts.items():
-        rows.append(line(row(store, "process", [verdict])))
-    assert {store: verdict.problems for store, verdict in verdicts.items() if not verdict.good} == {}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

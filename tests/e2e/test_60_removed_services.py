@@ -1,0 +1,22 @@
+"""What `test_50_further_services.py` added and took away again has left nothing."""
+
+from __future__ import annotations
+
+from tests.failure.platform import TAGS
+
+
+def test_without_its_entry_nothing_is_left_of_a_service(run, edge):
+    assert edge.call("GET", "/api/v1/greeting/hello").headers["Content-Type"] != "application/json"
+    left = run(
+        "ansible",
+        "zone_hosts",
+        "--become",
+        "--module-name=ansible.builtin.find",
+        "--args=paths=/etc/alicerce,/etc/systemd/system,/opt/alicerce patterns=*greeting*,*history* file_type=any recurse=true",
+    )
+    assert left.returncode == 0, left.stdout
+    assert not [line for line in left.stdout.splitlines() if '"path"' in line], left.stdout
+    said = run("ansible-playbook", "site.yml", "--tags", TAGS, timeout=1200)
+    assert said.returncode == 0, said.stdout[-4000:]
+    changed = [line for line in said.stdout.splitlines() if line.startswith("changed:")]
+    assert changed == []
