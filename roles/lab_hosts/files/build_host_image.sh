@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Build the root file system of a lab host from Debian's archive and import it as a podman image.
-#   build_host_image.sh IMAGE RELEASE MIRROR CACHE_DIR
+#   build_host_image.sh IMAGE RELEASE MIRROR CACHE_DIR [PACKAGE...]
 # Does nothing and prints "exists" when the image is there; prints "built" otherwise.
 set -euo pipefail
 image=$1 release=$2 mirror=$3 cache=$4
+shift 4
 
 mkdir -p "$cache"
 # One build at a time on this machine; the kernel drops the lock with the process, so it cannot go stale.
@@ -15,9 +16,14 @@ work=$(mktemp -d "$cache/host-image.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 find "$cache" -maxdepth 1 -name 'host-image.??????' -not -path "$work" -exec rm -rf {} +
 
+# Who has the packages already needs their lists too: nothing else would fetch them.
+further=()
+for package; do further+=("--include=$package"); done
+[ $# = 0 ] || further+=(--skip=cleanup/apt/lists)
+
 files=$(cd "$(dirname "$0")/image" && pwd)
 mmdebstrap --quiet --variant=minbase \
-  --include=systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,iproute2,ca-certificates,kmod,procps \
+  --include=systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,iproute2,ca-certificates,kmod,procps "${further[@]}" \
   --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
   --dpkgopt='path-exclude=/usr/share/doc/*' \
   --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash admin' \
