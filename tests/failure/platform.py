@@ -288,6 +288,7 @@ def _as_service() -> list[str]:
         f"--property=EnvironmentFile={home}/environment",
         *(f"--property=LoadCredential={name}:{etc}/credentials/{name}" for name in secrets),
         "--setenv=METRICS_PORT=0",
+        "--setenv=CONSUMER_THREADS=4",
         "--setenv=PYTHONUNBUFFERED=1",
         f"{home}/venv/bin/python",
         "-m",
