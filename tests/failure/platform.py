@@ -88,8 +88,7 @@ class Platform:
 
     def remove_further(self) -> None:
         """Take the services and the clients' host away again."""
-        with contextlib.suppress(KeyError):
-            must("podman", "rm", "--force", "--time", "1", self.container(CLIENT_HOST))
+        must("podman", "rm", "--force", "--ignore", "--time", "1", self.container(CLIENT_HOST))
         self.ansible("site.yml", "--tags", TAGS, further=False)
         for fixture in self.further:
             if fixture != CLIENTS:
@@ -105,14 +104,9 @@ class Platform:
         return self.client_address if host == CLIENT_HOST else str(self.hosts[host]["address"])
 
     def container(self, host: str) -> str:
-        """Return the name of the container that is a host; raises KeyError when there is none."""
-        address = self.address(host)
-        names = must("podman", "ps", "--all", "--format", "{{.Names}}").split()
-        for container in json.loads(must("podman", "inspect", *names)) if names else []:
-            networks = container["NetworkSettings"]["Networks"].values()
-            if address in json.dumps(list(networks)):
-                return str(container["Name"])
-        raise KeyError(host)
+        """Return the name of the container that is a host."""
+        network = yaml.safe_load((ROOT / "inventories/lab/network.yml").read_text())
+        return f"{network['all']['vars']['lab_name']}-{host}"
 
     def ssh(self, host: str, command: str, *, check: bool = True) -> str:
         """Run a shell command on a host as root."""
