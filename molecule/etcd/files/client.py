@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 SETTINGS: dict[str, Any] = json.load(sys.stdin)
@@ -21,6 +22,10 @@ URLS = [f"https://{host}:{SETTINGS['port']}" for host in SETTINGS["hosts"]]
 OWN_URL = f"https://{SETTINGS['host']}:{SETTINGS['port']}"
 OWN = SETTINGS["prefix"] + SETTINGS["name"]
 RANGE_OF_ALL = "AA=="
+BEGUN, STOP = Path("/run/molecule-begun"), Path("/run/molecule-stop")
+"""Made by `outage` once it has written for a while; made by whoever wants it to write a while longer and end."""
+ENOUGH = 30
+"""Acknowledged writes that count as a while."""
 
 
 def encoded(text: str) -> str:
@@ -121,14 +126,17 @@ def outcome() -> dict[str, Any]:
 
 
 def outage() -> dict[str, Any]:
-    """Write for a while, by whichever member answers; tell the longest gap, and what was lost."""
+    """Write by whichever member answers, until told to stop and a while beyond; tell the longest gap, and what was lost."""
     acknowledged = []
     urls = itertools.cycle(URLS)
     member: Member | None = None
     longest, last = 0.0, time.monotonic()
     end = last + SETTINGS["seconds"]
+    goal = None
     for number in itertools.count():
-        if time.monotonic() > end:
+        if goal is None and STOP.exists():
+            goal = len(acknowledged) + ENOUGH
+        if time.monotonic() > end or (goal and len(acknowledged) >= goal):
             break
         try:
             member = member or Member(next(urls)).sign_in()
@@ -139,10 +147,14 @@ def outage() -> dict[str, Any]:
             continue
         acknowledged.append(number)
         longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        if len(acknowledged) == ENOUGH:
+            BEGUN.touch()
         time.sleep(0.02)
     longest = max(longest, time.monotonic() - last)
+    for file in (BEGUN, STOP):
+        file.unlink(missing_ok=True)
     lost = acknowledged
-    for url in URLS:
+    for url in itertools.islice(urls, len(URLS) * 10):
         with contextlib.suppress(OSError):
             reader = Member(url).sign_in()
             # Not serializable: the answer of the whole cluster.
@@ -150,7 +162,9 @@ def outage() -> dict[str, Any]:
                 n for n in acknowledged if not reader.call("kv/range", key=encoded(f"{OWN}/{n}")).get("kvs")
             ]
             break
+        time.sleep(0.5)
     return {
+        "in_time": goal is not None and len(acknowledged) >= goal,
         "longest_gap_seconds": round(longest, 1),
         "acknowledged": len(acknowledged),
         "last": acknowledged[-1],
@@ -174,10 +188,12 @@ def leave() -> dict[str, Any]:
 
     def remove() -> None:
         root = Member(URLS[0]).sign_in("root", SETTINGS["root_password"])
-        members = root.call("cluster/member/list")["members"]
-        root.call("cluster/member/remove", ID=next(m["ID"] for m in members if m["name"] == SETTINGS["name"]))
+        # None when an attempt went through whose answer came too late.
+        for member in root.call("cluster/member/list")["members"]:
+            if member["name"] == SETTINGS["name"]:
+                root.call("cluster/member/remove", ID=member["ID"])
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while refused := refusal(remove):
         if time.monotonic() > deadline:
             raise SystemExit(refused)
