@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -17,6 +18,10 @@ from psycopg2.extensions import cursor
 SETTINGS: dict[str, Any] = json.load(sys.stdin)
 SERVICE = SETTINGS["service"]
 MIGRATOR = f"{SERVICE}_migrator"
+BEGUN, STOP = Path("/run/molecule-begun"), Path("/run/molecule-stop")
+"""Made by `steady` once it has written; made by whoever wants it to end."""
+PATIENCE = 10
+"""Seconds that a write is tried again, as services do."""
 GAP = 2
 """Seconds without a write that count as an outage; less may come from a busy machine."""
 
@@ -141,6 +146,44 @@ def outage() -> dict[str, Any]:
     }
 
 
+def steady() -> dict[str, Any]:
+    """Write until told to stop, each write again on a new session until it holds or time is up, as services do it."""
+    acknowledged: list[int] = []
+    failed: list[int] = []
+    longest, last = 0.0, time.monotonic()
+    end = last + SETTINGS["seconds"]
+    numbers = itertools.count(SETTINGS["first"])
+    number, since = next(numbers), last
+    while time.monotonic() < end and not STOP.exists():
+        try:
+            with session() as leader:
+                while time.monotonic() < end and not STOP.exists():
+                    leader.execute("INSERT INTO writes VALUES (%s) ON CONFLICT DO NOTHING", [number])
+                    acknowledged.append(number)
+                    longest, last = max(longest, time.monotonic() - last), time.monotonic()
+                    BEGUN.touch()
+                    time.sleep(0.02)
+                    number, since = next(numbers), time.monotonic()
+        except psycopg2.Error:
+            if time.monotonic() - since > PATIENCE:
+                failed.append(number)
+                number, since = next(numbers), time.monotonic()
+            time.sleep(0.1)
+    stopped = STOP.exists()
+    for file in (BEGUN, STOP):
+        file.unlink(missing_ok=True)
+    with session() as leader:
+        leader.execute("SELECT id FROM writes")
+        there = {row[0] for row in leader}
+    return {
+        "in_time": stopped,
+        "longest_gap_seconds": round(longest, 1),
+        "acknowledged": len(acknowledged),
+        "failed": failed,
+        "lost": [n for n in acknowledged if n not in there],
+    }
+
+
 def own() -> dict[str, Any]:
     """What the own member has."""
     with session(hosts=[SETTINGS["host"]], target_session_attrs="any") as member:
@@ -148,4 +191,5 @@ def own() -> dict[str, Any]:
         return {"writes": member.fetchone()[0]}
 
 
-print(json.dumps({"migrate": migrate, "outcome": outcome, "outage": outage, "own": own}[SETTINGS["do"]]()))
+WORK = {"migrate": migrate, "outcome": outcome, "outage": outage, "steady": steady, "own": own}
+print(json.dumps(WORK[SETTINGS["do"]]()))
