@@ -43,6 +43,7 @@ options:
   admin_user: {type: str, required: true, description: "Account with the role C(root) in C(admin)."}
   admin_password: {type: str, required: true, description: Its password.}
   databases: {type: dict, default: {}, description: The database of each account; it may use that one only.}
+  roles: {type: dict, default: {}, description: "Further accounts, each with a list of MongoDB's own roles in C(admin)."}
   passwords: {type: dict, default: {}, description: The password of each account.}
   ca_file: {type: path, required: true, description: Authority of the members' certificates.}
   certificate_file: {type: path, required: true, description: Key and certificate of this client.}
@@ -105,7 +106,9 @@ class ReplicaSet:
             self.configure(client)
             self.set_default_concern(client)
             for name, database in self.params["databases"].items():
-                self.set_account(client, name, database, self.params["passwords"][name])
+                self.set_account(client, name, [{"role": "readWrite", "db": database}])
+            for name, roles in self.params["roles"].items():
+                self.set_account(client, name, [{"role": role, "db": "admin"} for role in roles])
             if self.actions and not self.check_mode:
                 wait_for(lambda: self.assert_whole(client), self.params["timeout"])
         marker = Path(self.params["marker"])
@@ -252,10 +255,11 @@ class ReplicaSet:
             if not self.check_mode:
                 client.admin.command("setDefaultRWConcern", 1, **DEFAULT_CONCERN)
 
-    def set_account(self, client: MongoClient[Any], name: str, database: str, password: str) -> None:
+    def set_account(self, client: MongoClient[Any], name: str, roles: list[dict[str, str]]) -> None:
+        password = self.params["passwords"][name]
         wanted: dict[str, Any] = {
             "pwd": password,
-            "roles": [{"role": "readWrite", "db": database}],
+            "roles": roles,
             "mechanisms": ["SCRAM-SHA-256"],
         }
         users = client.admin.command("usersInfo", {"user": name, "db": "admin"})["users"]
@@ -293,6 +297,7 @@ def main() -> None:
             "member": {"type": "str", "required": True},
             "settings": {"type": "dict", "default": {}},
             "databases": {"type": "dict", "default": {}},
+            "roles": {"type": "dict", "default": {}},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
             "marker": {"type": "path", "required": True},
             "timeout": {"type": "int", "default": 120},
