@@ -1,5 +1,6 @@
 """The routes of auth."""
 
+from alicerce_common.database import Retry
 from alicerce_common.http import endpoint
 from flask import Blueprint, current_app, request
 
@@ -10,6 +11,7 @@ from alicerce_auth.service import Sessions
 
 blueprint = Blueprint("auth", __name__)
 _PREFIX = "/api/v1/auth"
+again = Retry(db.session.remove)
 
 
 def _sessions() -> Sessions:
@@ -31,6 +33,7 @@ def _limit() -> LoginLimit:
     status=201,
     problems=(409,),
 )
+@again
 def signup(body: schemas.SignUp) -> schemas.AccountView:
     """Make an account."""
     return service.view(service.create_account(db.session(), body))
@@ -42,7 +45,8 @@ def login(body: schemas.LogIn) -> schemas.Tokens:
     """Log in."""
     account, address = schemas.email_key(body.email.strip()), request.remote_addr or ""
     _limit().count(account, address)
-    tokens = _sessions().log_in(db.session(), body.email, body.password)
+    # An attempt is counted once, however often it takes to reach the primary.
+    tokens = again(lambda: _sessions().log_in(db.session(), body.email, body.password))()
     _limit().forgive(account, address)
     return tokens
 
@@ -55,6 +59,7 @@ def login(body: schemas.LogIn) -> schemas.Tokens:
     answer=schemas.Tokens,
     problems=(401,),
 )
+@again
 def refresh(body: schemas.RefreshTokenBody) -> schemas.Tokens:
     """Use a refresh token."""
     return _sessions().refresh(db.session(), body.refresh_token)
@@ -64,6 +69,7 @@ def refresh(body: schemas.RefreshTokenBody) -> schemas.Tokens:
 @endpoint(
     "Log out: end every token of this log-in", access="public", body=schemas.RefreshTokenBody, status=204
 )
+@again
 def logout(body: schemas.RefreshTokenBody) -> None:
     """Log out."""
     _sessions().log_out(db.session(), body.refresh_token)

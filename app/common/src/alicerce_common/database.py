@@ -1,12 +1,18 @@
 """PostgreSQL: connections that find the primary by themselves and notice a dead or demoted host within seconds."""
 
-from functools import partial
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy import Connection as EngineConnection
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, OperationalError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random
 
 from alicerce_common.config import DatabaseSettings
 
@@ -18,6 +24,13 @@ DATABASE_URL = URL.create("postgresql+psycopg")
 
 _WaitTimeout = getattr(psycopg.errors, "_WaitTimeout", None)
 T = TypeVar("T")
+P = ParamSpec("P")
+
+PATIENCE = 8.0
+"""Seconds of an outage during which units of work are tried again: a change of the leader takes less."""
+
+_commit_sent: ContextVar[bool] = ContextVar("commit_sent", default=False)
+"""Whether the unit of work at hand has told the server to commit something that it had written."""
 
 
 class Connection(psycopg.Connection[Any]):
@@ -91,14 +104,85 @@ def engine_options(settings: DatabaseSettings, *, pool_size: int) -> dict[str, A
 
 
 def guard(engine: Engine) -> Engine:
-    """Make the pool drop its connections to a server that turns out to be read-only: it has been demoted."""
+    """Make the pool drop its connections to a server that turns out to be read-only: it has been demoted.
+
+    Also keeps in mind, for `Retry`, whether something that was written has been committed.
+    """
 
     @event.listens_for(engine, "handle_error")
     def demoted(error: ExceptionContext) -> None:
         if getattr(error.original_exception, "sqlstate", None) == READ_ONLY:
             error.is_disconnect = True
 
+    @event.listens_for(engine, "before_cursor_execute")
+    def execute(connection: EngineConnection, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip()[:6].upper() != "SELECT":
+            connection.info["wrote"] = True
+
+    @event.listens_for(engine, "commit")
+    def commit(connection: EngineConnection) -> None:  # the server is told right after this
+        if connection.info.pop("wrote", False):
+            _commit_sent.set(True)
+
+    @event.listens_for(engine, "rollback")
+    def rollback(connection: EngineConnection) -> None:
+        if not connection.invalidated:
+            connection.info.pop("wrote", None)
+
     return engine
+
+
+class Retry:
+    """Runs a unit of work again that lost the primary before anything of it can have been committed.
+
+        again = Retry(db.session.remove)
+
+        @again
+        def change(...): ...
+
+    A unit is never applied twice: once it has told the server to commit what it wrote, nobody but the server knows
+    whether it did, and the error goes to the caller. What else the unit does must be harmless when done again.
+    """
+
+    def __init__(self, end_session: Callable[[], None], *, patience: float = PATIENCE) -> None:
+        self._end_session = end_session
+        self._patience = patience
+        # Of the outage, not of the unit: in a long one only its first seconds are waited for, or every thread would be waiting.
+        self._began = self._last = float("-inf")
+
+    def __call__(self, work: Callable[P, T]) -> Callable[P, T]:
+        """Wrap a unit of work."""
+
+        @wraps(work)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            _commit_sent.set(False)
+            retrying = Retrying(
+                retry=retry_if_exception(_nothing_was_applied),
+                stop=self._has_lasted,
+                wait=wait_random(0.05, 0.3),
+                before_sleep=lambda _: self._end_session(),
+                reraise=True,
+            )
+            result = retrying(work, *args, **kwargs)
+            self._last = float("-inf")
+            return result
+
+        return run
+
+    def _has_lasted(self, _: RetryCallState) -> bool:
+        now = time.monotonic()
+        if now - self._last > self._patience:
+            self._began = now
+        self._last = now
+        return now - self._began >= self._patience
+
+
+def _nothing_was_applied(error: BaseException) -> bool:
+    if _commit_sent.get() or not isinstance(error, DBAPIError):
+        return False
+    # Without a state it is no word of the server: it cannot be reached, or does not answer.
+    unreachable = isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None
+    return error.connection_invalidated or unreachable
 
 
 def make_engine(settings: DatabaseSettings, *, pool_size: int = 2) -> Engine:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from uuid import UUID
 
+from alicerce_common.database import Retry
 from alicerce_common.errors import ProblemError
 from alicerce_common.http import endpoint
 from alicerce_common.tokens import current_identity, demand_owner_or_administrator
@@ -12,6 +13,7 @@ from alicerce_users import repository, schemas, service
 from alicerce_users.models import Profile, db
 
 blueprint = Blueprint("users", __name__, url_prefix="/api/v1/users")
+again = Retry(db.session.remove)
 
 
 def _mine() -> Profile:
@@ -37,6 +39,7 @@ def _expected_revision() -> int | None:
 
 @blueprint.get("/me")
 @endpoint("My profile", access="token", answer=schemas.ProfileView)
+@again
 def get_me() -> tuple[schemas.ProfileView, dict[str, str]]:
     """Show the caller's profile; the first call makes it."""
     return _answer(_mine())
@@ -50,6 +53,7 @@ def get_me() -> tuple[schemas.ProfileView, dict[str, str]]:
     answer=schemas.ProfileView,
     problems=(412,),
 )
+@again
 def patch_me(body: schemas.ProfilePatch) -> tuple[schemas.ProfileView, dict[str, str]]:
     """Change the caller's profile; If-Match with the ETag of a GET guards against somebody else's change."""
     return _answer(
@@ -64,6 +68,7 @@ def patch_me(body: schemas.ProfilePatch) -> tuple[schemas.ProfileView, dict[str,
     answer=schemas.ProfileView,
     problems=(403, 404),
 )
+@again
 def get_one(profile_id: UUID) -> tuple[schemas.ProfileView, dict[str, str]]:
     """Show one profile."""
     identity = demand_owner_or_administrator(profile_id)
@@ -82,6 +87,7 @@ def get_one(profile_id: UUID) -> tuple[schemas.ProfileView, dict[str, str]]:
     query=schemas.PageQuery,
     answer=schemas.ProfilePage,
 )
+@again
 def get_page(query: schemas.PageQuery) -> schemas.ProfilePage:
     """Show one page of the profiles."""
     return service.list_profiles(db.session(), cursor=query.cursor, limit=query.limit)
