@@ -14,8 +14,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -206,7 +208,13 @@ class RabbitMQ:
         """Declare what a dump holds; return how much of each kind."""
         text = source.read()
         definitions = json.loads(text)
-        self.control("import_definitions", input=text, stdout=subprocess.DEVNULL)
+        # From its standard input rabbitmqctl never comes to an end; the file lies in memory, for it holds hashes of passwords.
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            file = Path(folder) / self.file_name
+            file.write_bytes(text)
+            for path in (Path(folder), file):
+                shutil.chown(path, "rabbitmq")
+            self.control("import_definitions", str(file), stdout=subprocess.DEVNULL)
         return {kind: len(entries) for kind, entries in definitions.items() if isinstance(entries, list)}
 
 
