@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.failure.platform import Platform
@@ -9,29 +11,29 @@ from tests.failure.platform import Platform
 ROWS = pytest.StashKey[list[str]]()
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--repeat", type=int, default=5, help="runs of each fault (default: 5)")
 
 
-def pytest_configure(config):
+def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
 
 
 @pytest.fixture
-def rows(request):
+def rows(request: pytest.FixtureRequest) -> list[str]:
     """Lines of the table that is printed at the end."""
     return request.config.stash[ROWS]
 
 
 @pytest.fixture(scope="module")
-def platform():
+def platform() -> Iterator[Platform]:
     deployed = Platform()
     deployed.deploy_further()
     yield deployed
     deployed.remove_further()
 
 
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if lines := config.stash[ROWS]:
         terminalreporter.section("what the stores' clients saw")
         for line in lines:

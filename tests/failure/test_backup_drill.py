@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 
 import pytest
@@ -43,11 +44,10 @@ WRITTEN = "history"
 
 def over_ssh(platform: Platform, host: str, program: str, text: str) -> str:
     """Run a program on a host as root with a text as its input."""
-    return must("bash", "-c", f"{' '.join(platform.ssh_argv(host))} sudo {program} <<< {_quoted(text)}")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
+    argv = [*platform.ssh_argv(host), "sudo", program]
+    said = subprocess.run(argv, input=text, text=True, capture_output=True, timeout=300, check=False)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
 
 
 def checksums(platform: Platform, store: str) -> dict[str, str]:
