@@ -41,9 +41,9 @@ def test_a_run_that_was_killed_is_taken_up_again(run, lab, container):
 def test_dead_hosts_their_monitors_and_half_built_images_do_no_harm(run, lab, container):
     killed, stopped, frozen = (container(host["address"]) for host in lab["hosts"][:3])
     # As after a power cut: neither the host nor its monitor could say good-bye.
-    monitor = int(run("podman", "inspect", "--format", "{{.State.ConmonPid}}", killed).stdout)
-    os.kill(monitor, signal.SIGKILL)
-    assert run("podman", "kill", killed).returncode == 0
+    state = "{{.State.ConmonPid}} {{.State.Pid}}"
+    for process in run("podman", "inspect", "--format", state, killed).stdout.split():
+        os.kill(int(process), signal.SIGKILL)
     assert run("podman", "stop", "--time", "1", stopped).returncode == 0
     assert run("podman", "pause", frozen).returncode == 0
     half_built = CACHE / "host-image.abcdef"
