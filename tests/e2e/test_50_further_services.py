@@ -44,8 +44,8 @@ def test_a_fourth_service_is_one_folder_and_one_entry(edge, lab):
 
 
 def test_a_killed_leader_costs_no_store_a_write(platform):
-    # Each store's clients see their own store only, so all four can lose their leader at the same time.
-    with ThreadPoolExecutor(len(STORES)) as at_once:
+    # Each store's clients see their own store only. Two at a time: more would measure how busy this machine is.
+    with ThreadPoolExecutor(2) as at_once:
         runs = {store: at_once.submit(once, platform, store, "process", print) for store in STORES}
     verdicts = {store: run.result() for store, run in runs.items()}
     assert {store: verdict.problems for store, verdict in verdicts.items() if not verdict.good} == {}

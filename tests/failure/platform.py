@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -148,7 +149,7 @@ class Platform:
                     raise PlatformError(
                         f"{store} is not whole after {time.monotonic() - began:.0f} s: {error}"
                     ) from error
-                time.sleep(1)
+                time.sleep(2)
             else:
                 return time.monotonic() - began
 
@@ -174,7 +175,14 @@ class Clients:
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        # What the program logs must not fill the pipe, or it would wait for a reader for ever.
+        self._said: collections.deque[str] = collections.deque(maxlen=40)
         threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        self._said.extend(self._process.stderr)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -209,13 +217,11 @@ class Clients:
                     seen += 1
                 left = deadline - time.monotonic()
                 if left <= 0 or self._process.poll() is not None:
-                    assert self._process.stderr is not None
-                    why = (
-                        self._process.stderr.read()[-2000:]
-                        if self._process.poll() is not None
-                        else "no answer in time"
+                    ended = self._process.poll() is not None
+                    why = "the program ended" if ended else "no answer in time"
+                    raise PlatformError(
+                        f"the clients of {self.store} say no {op!r}: {why}\n{''.join(self._said)}"
                     )
-                    raise PlatformError(f"the clients of {self.store} say no {op!r}: {why}")
                 self._arrived.wait(min(left, 1))
 
     def leader(self) -> str:
