@@ -36,18 +36,3 @@ def lab() -> dict[str, Any]:
     if not file.exists():
         pytest.fail(f"no lab is up ({file} is missing): run `make up` first")
     return dict(json.loads(file.read_text()))
-
-
-@pytest.fixture(scope="session")
-def container(run: Run) -> Callable[[str], str]:
-    """Name the container that has an address: a test breaks the lab from outside, as a power cut would."""
-
-    def _container(address: str) -> str:
-        names = run("podman", "ps", "--all", "--format", "{{.Names}}").stdout.split()
-        for name in names:
-            networks = run("podman", "inspect", name, "--format", "{{json .NetworkSettings.Networks}}").stdout
-            if f'"{address}"' in networks:
-                return name
-        raise AssertionError(f"no container has {address}")
-
-    return _container

@@ -9,6 +9,8 @@ import time
 import pytest
 import requests
 
+from tests.failure.platform import container_of
+
 PHONE = "+5521987654321"
 # What the platform promises: a killed host is worked around within a minute; a started one is back within three.
 SURVIVED = 60.0
@@ -70,9 +72,9 @@ def zone_hosts(lab):
 
 
 @pytest.mark.parametrize("index", [0, 1, 2], ids=["zone-a", "zone-b", "zone-c"])
-def test_a_killed_zone_host_is_survived_and_rejoins(run, lab, container, index):
+def test_a_killed_zone_host_is_survived_and_rejoins(run, lab, index):
     host = zone_hosts(lab)[index]
-    name = container(host["address"])
+    name = container_of(host["name"])
     assert run("podman", "kill", name).returncode == 0
     try:
         began = time.monotonic()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tests.failure.faults import FAULTS, Scene
 from tests.failure.history import Promise, Verdict, judge
-from tests.failure.platform import Platform, clients
+from tests.failure.platform import Clients, Platform, clients
 
 STEADY = 4.0
 """Seconds for which writes must flow before a fault, after it, and once all is whole again."""
@@ -23,12 +23,11 @@ PROMISES = {
 }
 
 
-def leader(platform: Platform, store: str, seen: str | None) -> str:
+def leader(platform: Platform, at_work: Clients) -> str:
     """Return the host that leads a store. RabbitMQ has a leader a queue, and its clients cannot tell."""
-    if store != "rabbitmq":
-        assert seen is not None
-        return seen
-    member = platform.members(store)[0]
+    if at_work.store != "rabbitmq":
+        return at_work.leader()
+    member = platform.members(at_work.store)[0]
     table = platform.ssh(
         member, "rabbitmqctl --quiet list_queues --vhost alicerce --no-table-headers name leader"
     )
@@ -45,9 +44,7 @@ def once(platform: Platform, store: str, fault_name: str, say: Callable[[str], N
     platform.await_whole(store)
     with clients(platform, store) as at_work:
         assert at_work.await_flow(STEADY, 60), "writes do not flow on a whole cluster"
-        scene = Scene(
-            platform, store, leader(platform, store, None if store == "rabbitmq" else at_work.leader())
-        )
+        scene = Scene(platform, store, leader(platform, at_work))
         say(f"{store}: {fault.meaning} ({scene.leader})")
         began = time.monotonic()
         try:

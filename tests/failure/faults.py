@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.failure.platform import Platform, must
+from tests.failure.platform import Platform, container_of, must
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Scene:
 
     def podman(self, verb: str, *hosts: str) -> None:
         """Do something to the containers that are these hosts, all in one go, as a zone's power does."""
-        must("podman", verb, *(self.platform.container(host) for host in hosts))
+        must("podman", verb, *(container_of(host) for host in hosts))
 
     def end(self) -> None:
         """Undo what the fault did."""
@@ -79,7 +79,7 @@ def _cut(scene: Scene, *chains: str) -> None:
         "out": f"chain out {{ type filter hook output priority -300; ip daddr {{ {peers} }} drop; }}",
     }
     table = f"table inet fault {{ {' '.join(rules[chain] for chain in chains)} }}"
-    scene.platform.ssh(scene.leader, f"nft {shlex.quote(table)}".replace("'", '"'))
+    scene.platform.ssh(scene.leader, f"nft {shlex.quote(table)}")
     scene.undo.append(lambda: scene.platform.ssh(scene.leader, "nft delete table inet fault"))
 
 

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import json
 import os
+import shlex
 import subprocess
 import threading
 import time
@@ -54,6 +55,12 @@ def must(*argv: str, timeout: float = 900) -> str:
     return said.stdout
 
 
+def container_of(host: str) -> str:
+    """Return the name of the container that is a host: tests break the lab from outside, as a power cut would."""
+    network = yaml.safe_load((ROOT / "inventories/lab/network.yml").read_text())
+    return f"{network['all']['vars']['lab_name']}-{host}"
+
+
 class Platform:
     """One lab with the clients' host beside it."""
 
@@ -89,7 +96,7 @@ class Platform:
 
     def remove_further(self) -> None:
         """Take the services and the clients' host away again."""
-        must("podman", "rm", "--force", "--ignore", "--time", "1", self.container(CLIENT_HOST))
+        must("podman", "rm", "--force", "--ignore", "--time", "1", container_of(CLIENT_HOST))
         self.ansible("site.yml", "--tags", TAGS, further=False)
         for fixture in self.further:
             if fixture != CLIENTS:
@@ -104,15 +111,10 @@ class Platform:
         """Return a host's address."""
         return self.client_address if host == CLIENT_HOST else str(self.hosts[host]["address"])
 
-    def container(self, host: str) -> str:
-        """Return the name of the container that is a host."""
-        network = yaml.safe_load((ROOT / "inventories/lab/network.yml").read_text())
-        return f"{network['all']['vars']['lab_name']}-{host}"
-
-    def ssh(self, host: str, command: str, *, check: bool = True) -> str:
+    def ssh(self, host: str, command: str) -> str:
         """Run a shell command on a host as root."""
-        said = run(*self.ssh_argv(host), "sudo", "bash", "-c", f"'{command}'", timeout=60)
-        if check and said.returncode:
+        said = run(*self.ssh_argv(host), "sudo", "bash", "-c", shlex.quote(command), timeout=60)
+        if said.returncode:
             raise PlatformError(f"{host}: {command}: {said.stderr or said.stdout}")
         return said.stdout
 

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.failure.platform import container_of
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("ALICERCE_CACHE") or Path.home() / ".cache" / "alicerce")
 
@@ -19,9 +21,9 @@ def up(run):
     return said.stdout
 
 
-def test_a_run_that_was_killed_is_taken_up_again(run, lab, container):
+def test_a_run_that_was_killed_is_taken_up_again(run, lab):
     assert (
-        container(lab["hosts"][0]["address"]) in run("podman", "ps", "--format", "{{.Names}}").stdout.split()
+        container_of(lab["hosts"][0]["name"]) in run("podman", "ps", "--format", "{{.Names}}").stdout.split()
     )
     process = subprocess.Popen(
         [ROOT / "scripts" / "lab", "up"],
@@ -38,8 +40,8 @@ def test_a_run_that_was_killed_is_taken_up_again(run, lab, container):
     assert "Nothing changed." in up(run)
 
 
-def test_dead_hosts_their_monitors_and_half_built_images_do_no_harm(run, lab, container):
-    killed, stopped, frozen = (container(host["address"]) for host in lab["hosts"][:3])
+def test_dead_hosts_their_monitors_and_half_built_images_do_no_harm(run, lab):
+    killed, stopped, frozen = (container_of(host["name"]) for host in lab["hosts"][:3])
     # As after a power cut: neither the host nor its monitor could say good-bye.
     state = "{{.State.ConmonPid}} {{.State.Pid}}"
     for process in run("podman", "inspect", "--format", state, killed).stdout.split():
