@@ -42,7 +42,7 @@ def once(platform: Platform, store: str, fault_name: str, say: Callable[[str], N
     """Strike a store with a fault while clients write, and return the verdict."""
     fault = FAULTS[fault_name]
     platform.await_whole(store)
-    with clients(platform, store) as at_work:
+    with fault.stage(platform, store), clients(platform, store) as at_work:
         assert at_work.await_flow(STEADY, 60), "writes do not flow on a whole cluster"
         scene = Scene(platform, store, leader(platform, at_work))
         say(f"{store}: {fault.meaning} ({scene.leader})")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.failure.platform import Platform, container_of, must
 
@@ -78,7 +81,8 @@ def _cut(scene: Scene, *chains: str) -> None:
         "in": f"chain in {{ type filter hook input priority -300; ip saddr {{ {peers} }} drop; }}",
         "out": f"chain out {{ type filter hook output priority -300; ip daddr {{ {peers} }} drop; }}",
     }
-    table = f"table inet fault {{ {' '.join(rules[chain] for chain in chains)} }}"
+    lines = "\n".join(rules[chain] for chain in chains)
+    table = f"table inet fault {{\n{lines}\n}}"
     scene.platform.ssh(scene.leader, f"nft {shlex.quote(table)}")
     scene.undo.append(lambda: scene.platform.ssh(scene.leader, "nft delete table inet fault"))
 
@@ -98,6 +102,59 @@ def switch_over(scene: Scene) -> None:
     scene.platform.ansible("playbooks/switchover.yml", "--extra-vars", f"component={scene.store}")
 
 
+DATA = {
+    "postgresql": ("patroni", "/var/lib/postgresql"),
+    "mongodb": ("mongod", "/var/lib/mongodb"),
+    "rabbitmq": ("rabbitmq-server", "/var/lib/rabbitmq"),
+    "redis": ("redis-server redis-sentinel", "/var/lib/redis"),
+}
+"""The units of each store's server, and the directory that they write to."""
+ROOM = "1500M"
+"""What a small disk has beyond the data that is there: more than RabbitMQ's alarm asks for."""
+IMAGE = "/var/small-disk.img"
+
+
+@contextlib.contextmanager
+def on_small_disk(platform: Platform, store: str) -> Iterator[None]:
+    """Give the leader's data a file system of its own while it lasts: hosts of the lab share the machine's, which must not be filled."""
+    host = platform.members(store)[-1]
+    unit, directory = DATA[store]
+    pid = must("podman", "inspect", "--format", "{{.State.Pid}}", container_of(host)).strip()
+    # A container has no device files for block devices, and its own root may not use them.
+    inside = ("nsenter", "--target", pid, "--mount", "--", "bash", "-euc")
+    nodes = "mknod /dev/loop-control c 10 237; for n in {0..31}; do mknod /dev/loop$n b 7 $n; done"
+    size = f"$(( $(du --summarize --block-size=1 {directory} | cut -f1) + $(numfmt --from=iec {ROOM}) ))"
+    platform.ssh(host, f"systemctl stop {unit}; rm -f {IMAGE}; truncate --size={size} {IMAGE}")
+    must("mkfs.ext4", "-q", "-m", "0", str(Path(f"/proc/{pid}/root{IMAGE}")))
+    owner = f"chown --reference={directory} /mnt; chmod --reference={directory} /mnt"
+    copy = f"mount -o loop {IMAGE} /mnt; {owner}; cp -a {directory}/. /mnt/; umount /mnt"
+    must(*inside, f"[ -e /dev/loop-control ] || {{ {nodes}; }}; {copy}; mount -o loop {IMAGE} {directory}")
+    try:
+        platform.ssh(host, f"systemctl start {unit}")
+        platform.await_whole(store)
+        platform.ansible(
+            "playbooks/switchover.yml", "--extra-vars", f"component={store}", "--extra-vars", f"to={host}"
+        )
+        yield
+    finally:
+        platform.ssh(host, f"systemctl stop {unit}")
+        back = f"find {directory} -mindepth 1 -delete; cp -a /mnt/. {directory}/"
+        must(*inside, f"mount --bind {directory} /mnt; umount {directory}; {back}; umount /mnt; rm {IMAGE}")
+        platform.ssh(host, f"systemctl start {unit}")
+        platform.await_whole(store)
+
+
+def fill_disk(scene: Scene) -> None:
+    """Leave no byte free on the disk that holds the leader's data."""
+    _, directory = DATA[scene.store]
+    filler = f"{directory}/filler"
+    scene.undo.append(lambda: scene.platform.ssh(scene.leader, f"rm -f {filler}"))
+    rest = f"$(df --output=avail --block-size=1 {directory} | tail -1)"
+    scene.platform.ssh(
+        scene.leader, f"fallocate --length {rest} {filler} || true; cat /dev/zero >> {filler} || true"
+    )
+
+
 @dataclass(frozen=True)
 class Fault:
     """One way to fail."""
@@ -107,6 +164,10 @@ class Fault:
     """Seconds, at least; longer when writes do not flow again before it ends."""
     heals_itself: bool = True
     """Whether writes flow again while it lasts."""
+    stage: Callable[[Platform, str], AbstractContextManager[None]] = lambda _platform, _store: (
+        contextlib.nullcontext()
+    )
+    """What has to be so before clients begin, and is undone after."""
 
     @property
     def meaning(self) -> str:
@@ -122,5 +183,6 @@ FAULTS = {
     "cut-one-way": Fault(cut_one_way, 30),
     "zone": Fault(kill_zone, 10),
     "power": Fault(kill_all, 5, heals_itself=False),
+    "disk-full": Fault(fill_disk, 30, heals_itself=False, stage=on_small_disk),
     "switchover": Fault(switch_over, 0),
 }
