@@ -99,7 +99,12 @@ def cut_one_way(scene: Scene) -> None:
 
 def switch_over(scene: Scene) -> None:
     """Hand the lead over as an operator does."""
-    scene.platform.ansible("playbooks/switchover.yml", "--extra-vars", f"component={scene.store}")
+    asked = f"component={scene.store}"
+    if scene.store == "rabbitmq":
+        # Which has a leader a queue: without a host they are spread, so that this one may stay where it is.
+        heir = next(member for member in scene.platform.members(scene.store) if member != scene.leader)
+        asked += f" to={heir}"
+    scene.platform.ansible("playbooks/switchover.yml", "--extra-vars", asked)
 
 
 DATA = {
