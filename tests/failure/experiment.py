@@ -16,7 +16,7 @@ RECOVERS = 120.0
 
 PROMISES = {
     "postgresql": Promise(),
-    "mongodb": Promise(),
+    "mongodb": Promise(stale_within=5.0),
     "rabbitmq": Promise(repeats=True),
     # What `min-replicas-max-lag` promises (redis_replica_lag_limit).
     "redis": Promise(lost_within=10.0),

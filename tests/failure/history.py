@@ -15,6 +15,8 @@ from typing import Any
 from tests.failure.linearizability import Operation, explain
 
 Record = dict[str, Any]
+INTERRUPTION = 1.0
+"""Seconds without an acknowledged write from which on a client was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Promise:
     """Seconds: acknowledged writes may be lost that are younger than this when the fault strikes (Redis)."""
     repeats: bool = False
     """A write may arrive more than once (RabbitMQ: at least once; its consumers tell by the event's id)."""
+    stale_within: float = 0.0
+    """Seconds: a read may miss what its client was told when that client waited longer than INTERRUPTION for a write so shortly before
+    (MongoDB: a new primary may read as of before its election until it has committed its first entry)."""
 
 
 @dataclass
@@ -46,6 +51,8 @@ class Verdict:
     """There, and never asked for."""
     stale: int = 0
     """Reads that did not see what had been acknowledged to the same client before they began."""
+    stale_unexcused: int = 0
+    """Those of them that no interruption explains, as far as one may."""
     wrong_sums: int = 0
     """Looks at all accounts that found another sum than the first one."""
     wrong_registers: list[int] = field(default_factory=list)
@@ -78,17 +85,28 @@ def longest_gap(records: list[Record]) -> float:
     return round(longest, 2)
 
 
-def stale_reads(records: list[Record]) -> int:
-    """Count the reads that missed a write which the same client had been told of before it asked."""
+def stale_reads(records: list[Record]) -> list[Record]:
+    """Return the reads that missed a write which the same client had been told of before it asked."""
     newest: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
-    stale = 0
+    stale = []
     for r in records:
         if r["op"] == "write" and r["ok"]:
             newest[r["who"]].append((r["ended"], r["number"]))
         elif r["op"] == "read" and r["ok"]:
             known = max((n for ended, n in newest[r["who"]] if ended <= r["began"]), default=0)
-            stale += r["newest"] < known
+            if r["newest"] < known:
+                stale.append(r)
     return stale
+
+
+def interrupted(records: list[Record], read: Record, within: float) -> bool:
+    """Whether the client of a read waited for an acknowledgement at some time of the last seconds before the read's end."""
+    acknowledged = [r["ended"] for r in records if r["op"] == "write" and r["ok"] and r["who"] == read["who"]]
+    edges = [*acknowledged, max([read["ended"], *acknowledged])]
+    return any(
+        after - before > INTERRUPTION and before < read["ended"] and after > read["began"] - within
+        for before, after in itertools.pairwise(sorted(edges))
+    )
 
 
 def wrong_sums(records: list[Record], holds: Record) -> int:
@@ -142,7 +160,11 @@ def judge(records: list[Record], promise: Promise) -> Verdict:
         verdict.lost += sorted(_numbers(records, op, ok=True) - set(there))
         verdict.twice += sorted(key for key, count in there.items() if count > 1)
         verdict.invented += sorted(set(there) - _numbers(records, op))
-    verdict.stale = stale_reads(records)
+    stale = stale_reads(records)
+    verdict.stale = len(stale)
+    verdict.stale_unexcused = sum(
+        not (promise.stale_within and interrupted(records, read, promise.stale_within)) for read in stale
+    )
     verdict.wrong_sums = wrong_sums(records, holds)
     verdict.wrong_registers = sorted(
         register for register, history in register_histories(records).items() if not explain(history)
@@ -169,8 +191,8 @@ def _problems(verdict: Verdict, promise: Promise) -> list[str]:
         found.append(f"{len(verdict.twice)} writes applied twice")
     if verdict.invented:
         found.append(f"{len(verdict.invented)} writes there that nobody asked for")
-    if verdict.stale:
-        found.append(f"{verdict.stale} reads of the past")
+    if verdict.stale_unexcused:
+        found.append(f"{verdict.stale_unexcused} reads of the past")
     if verdict.wrong_sums:
         found.append(f"{verdict.wrong_sums} sums of all accounts are wrong")
     if verdict.wrong_registers:

@@ -80,6 +80,23 @@ def test_a_read_of_the_past_is_found_and_a_concurrent_write_is_none() -> None:
     assert judge(history(write(1, 1, 2), write(2, 2, 2.5, who="w1"), read, writes={}), STRICT).stale == 0
 
 
+def test_a_read_of_the_past_is_excused_shortly_after_an_interruption_only() -> None:
+    promise = Promise(stale_within=5)
+
+    def good(at: float, *writes: Record, to: Promise = promise) -> bool:
+        read = {"op": "read", "who": "w0", "began": at, "ended": at + 0.1, "ok": True, "newest": 0}
+        return judge(history(*writes, read, writes={"w0": [w["number"] for w in writes]}), to).good
+
+    steady = [write(n, n / 2, n / 2 + 0.1) for n in range(1, 60)]
+    interrupted = [write(1, 1, 1.1), write(2, 1.5, 9), write(3, 9.4, 9.5), write(4, 10, 10.1)]
+    assert not good(25.2, *steady)
+    assert good(5, *interrupted[:1])
+    assert good(9.2, *interrupted[:2])
+    assert good(10.2, *interrupted)
+    assert not good(10.2, *interrupted, to=STRICT)
+    assert not good(15.2, *interrupted, *(write(n, n / 2 + 8, n / 2 + 8.1) for n in range(5, 16)))
+
+
 def test_a_wrong_sum_is_found_while_it_goes_on_and_at_the_end() -> None:
     looks = [
         {"op": "sum", "who": "t0", "began": n, "ended": n, "ok": True, "sum": s} for n, s in ((1, 10), (2, 9))
