@@ -34,6 +34,10 @@ class NotYetError(Exception):
     """Something that is waited for has not come yet; the message says what."""
 
 
+class RefusedError(Exception):
+    """The state of the set forbids to go on; the message says why."""
+
+
 def require_pymongo(module: AnsibleModule) -> None:
     """Stop the module with a clear message when the host lacks pymongo."""
     if MongoClient is None:
@@ -74,8 +78,8 @@ def credentials(user: str, password: str) -> dict[str, str]:
     return {"username": user, "password": password, "authSource": "admin", "authMechanism": "SCRAM-SHA-256"}
 
 
-def describe(status: dict[str, Any], expected: list[str]) -> dict[str, Any]:
-    """Sum up an answer of replSetGetStatus: states, lag behind the primary, what a whole set lacks."""
+def describe(status: dict[str, Any], expected: list[str], max_lag: int | None = None) -> dict[str, Any]:
+    """Sum up an answer of replSetGetStatus: states, lag in seconds behind the primary, what a whole set lacks."""
     members = {}
     primaries = [member for member in status["members"] if member["stateStr"] == "PRIMARY"]
     for member in status["members"]:
@@ -85,6 +89,12 @@ def describe(status: dict[str, Any], expected: list[str]) -> dict[str, Any]:
         members[member["name"]] = {"state": member["stateStr"], "lag_seconds": lag}
     problems = [f"{name} is {m['state']}" for name, m in members.items() if m["state"] not in WORKING_STATES]
     problems += [f"{name} is not a member" for name in expected if name not in members]
+    if max_lag is not None:
+        problems += [
+            f"{name} lags by {m['lag_seconds']} s"
+            for name, m in members.items()
+            if m["state"] == "SECONDARY" and m["lag_seconds"] is not None and m["lag_seconds"] > max_lag
+        ]
     if len(primaries) != 1:
         problems.append(f"there are {len(primaries)} primaries" if primaries else "there is no primary")
     return {
@@ -94,3 +104,16 @@ def describe(status: dict[str, Any], expected: list[str]) -> dict[str, Any]:
         "unlisted_members": sorted(set(members) - set(expected)),
         "whole": not problems,
     }
+
+
+def heir(state: dict[str, Any], config: dict[str, Any], members: list[str], to: str) -> str:
+    """Choose who shall be the primary: whoever is named, or else the other one that lags least, the last of equals."""
+    able = {m["host"] for m in config["members"] if m["priority"] > 0 and not m["arbiterOnly"]}
+    others = [m for m in members if m in able and m != state["primary"]]
+    if to:
+        if to not in {state["primary"], *others}:
+            raise RefusedError(f"{to} may not be the primary; these may: {', '.join(others) or 'none'}")
+        return to
+    if not others:
+        raise RefusedError("no other member may be the primary")
+    return min(reversed(others), key=lambda name: state["members"][name]["lag_seconds"] or 0)

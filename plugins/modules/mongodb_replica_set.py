@@ -14,6 +14,7 @@ from ansible.module_utils.alicerce_mongodb import (
     NotYetError,
     OperationFailure,
     PyMongoError,
+    RefusedError,
     connect,
     credentials,
     describe,
@@ -27,19 +28,25 @@ if TYPE_CHECKING:
 
 DOCUMENTATION = """
 module: mongodb_replica_set
-short_description: Form a MongoDB replica set, and keep its members, settings and accounts as declared
+short_description: Form a MongoDB replica set, and keep its members, settings, oplogs and accounts as declared
 description:
   - Runs on one member. Asks all of them first. The set is initiated only when every member answers and none
     has a configuration, so that an emptied data directory never begins a second set; and not where O(marker)
     tells that there has been one.
   - Otherwise all is done on whichever member is the primary. Members that the set lacks are added, one at a
-    time; members that it has beyond O(members) are reported and left alone.
+    time. Then members that it has beyond O(members) are removed, one at a time and only while all of O(members)
+    work; never the primary, whose office is moved first. Their data stay where they are.
   - The first account is made through the localhost exception, which ends with it.
 options:
   replica_set: {type: str, required: true, description: Name of the set.}
   members: {type: list, elements: str, required: true, description: All members as C(host:port).}
   member: {type: str, required: true, description: "The member on this host, one of O(members)."}
   settings: {type: dict, default: {}, description: "Settings of the set, such as C(electionTimeoutMillis)."}
+  oplog_mb: {type: int, description: "Size of each member's oplog in MiB, at least 990. A member that does not work is left out."}
+  feature_compatibility_version:
+    description: Version that the data are kept readable for, such as C(7.0); empty leaves it as it is.
+    type: str
+    default: ""
   admin_user: {type: str, required: true, description: "Account with the role C(root) in C(admin)."}
   admin_password: {type: str, required: true, description: Its password.}
   databases: {type: dict, default: {}, description: The database of each account; it may use that one only.}
@@ -70,20 +77,17 @@ EXAMPLES = """
 
 RETURN = """
 actions: {type: list, elements: str, returned: always, description: What was changed.}
-unlisted_members: {type: list, elements: str, returned: always, description: Members not in O(members).}
 """
 
 # Another change of the configuration is under way, or the last one is not yet known to a majority.
 RECONFIGURE_LATER = (103, 109, 308)
 ACCOUNT_EXISTS = 51003
+DATA_STATES = ("PRIMARY", "SECONDARY")
+MIB = 1 << 20
 DEFAULT_CONCERN: dict[str, Any] = {
     "defaultReadConcern": {"level": "majority"},
     "defaultWriteConcern": {"w": "majority", "wtimeout": 0},
 }
-
-
-class RefusedError(Exception):
-    """The state of the set forbids to go on."""
 
 
 class ReplicaSet:
@@ -92,7 +96,7 @@ class ReplicaSet:
         self.check_mode = module.check_mode
         self.admin_login = credentials(module.params["admin_user"], module.params["admin_password"])
         self.actions: list[str] = []
-        self.unlisted: list[str] = []
+        self.warnings: list[str] = []
 
     def reconcile(self) -> None:
         if not self.exists():
@@ -104,6 +108,7 @@ class ReplicaSet:
             if self.actions and self.check_mode:
                 return
             self.configure(client)
+            self.set_feature_compatibility(client)
             self.set_default_concern(client)
             for name, database in self.params["databases"].items():
                 self.set_account(client, name, [{"role": "readWrite", "db": database}])
@@ -111,6 +116,7 @@ class ReplicaSet:
                 self.set_account(client, name, [{"role": role, "db": "admin"} for role in roles])
             if self.actions and not self.check_mode:
                 wait_for(lambda: self.assert_whole(client), self.params["timeout"])
+            self.resize_oplogs()
         marker = Path(self.params["marker"])
         if not self.check_mode and not marker.exists():
             marker.touch(mode=0o600)
@@ -212,7 +218,6 @@ class ReplicaSet:
         """Bring settings and members of the set's configuration to what is declared."""
         current = client.admin.command("replSetGetConfig")["config"]
         present = [member["host"] for member in current["members"]]
-        self.unlisted = sorted(set(present) - set(self.params["members"]))
         wrong = {k: v for k, v in self.params["settings"].items() if current["settings"].get(k) != v}
         if wrong:
             self.reconfigure(
@@ -221,6 +226,31 @@ class ReplicaSet:
         for member in self.params["members"]:
             if member not in present:
                 self.reconfigure(client, f"add {member}", partial(self.add, member=member))
+        for member in sorted(set(present) - set(self.params["members"])):
+            self.remove(client, member)
+
+    def remove(self, client: MongoClient[Any], member: str) -> None:
+        """Take a member from the set, which may neither lead it nor be missed by it."""
+        if client.admin.command("hello")["me"] == member:
+            raise RefusedError(
+                f"{member} is no longer named as a member, but is the primary. Move its office first "
+                "(playbooks/switchover.yml -e component=mongodb), then run this again."
+            )
+        action = f"remove {member}"
+
+        def assert_dispensable() -> None:
+            states = describe(client.admin.command("replSetGetStatus"), [])["members"]
+            missed = [m for m in self.params["members"] if states.get(m, {}).get("state") not in DATA_STATES]
+            if missed:
+                raise NotYetError(f"cannot {action} before these work: {', '.join(missed)}")
+
+        if not self.check_mode:
+            wait_for(assert_dispensable, self.params["timeout"])
+        self.reconfigure(
+            client,
+            action,
+            lambda config: config.update(members=[m for m in config["members"] if m["host"] != member]),
+        )
 
     @staticmethod
     def add(config: dict[str, Any], member: str) -> None:
@@ -247,6 +277,38 @@ class ReplicaSet:
                 raise RefusedError(f"{action}: {error}") from error
 
         wait_for(attempt, self.params["timeout"])
+
+    def resize_oplogs(self) -> None:
+        wanted = self.params["oplog_mb"]
+        for name in self.params["members"] if wanted else []:
+            hello = self.hello(name)
+            if not (hello.get("isWritablePrimary") or hello.get("secondary")):
+                self.warnings.append(
+                    f"The oplog of {name} was not looked at, since that member does not work."
+                )
+                continue
+            with connect(self.params, name, **self.admin_login) as member:
+                present = member.local.command("collStats", "oplog.rs")["maxSize"] / MIB
+                if present != wanted:
+                    self.actions.append(f"resize the oplog of {name} from {present:g} to {wanted} MiB")
+                    if not self.check_mode:
+                        member.admin.command("replSetResizeOplog", 1, size=float(wanted))
+
+    def set_feature_compatibility(self, client: MongoClient[Any]) -> None:
+        wanted = self.params["feature_compatibility_version"]
+        answer = client.admin.command("getParameter", 1, featureCompatibilityVersion=1)
+        if wanted in {"", answer["featureCompatibilityVersion"]["version"]}:
+            return
+        if len({self.hello(member).get("maxWireVersion") for member in self.params["members"]}) > 1:
+            raise RefusedError(
+                f"The feature compatibility version cannot become {wanted} while members of different versions "
+                "run, or one is silent. Restart those that wait for it first (playbooks/restart_marked.yml)."
+            )
+        self.actions.append(f"set the feature compatibility version to {wanted}")
+        if not self.check_mode:
+            # Since 7.0 the server wants to hear that there may be no way back.
+            confirm = {"confirm": True} if client.server_info()["versionArray"][0] >= 7 else {}
+            client.admin.command("setFeatureCompatibilityVersion", wanted, **confirm)
 
     def set_default_concern(self, client: MongoClient[Any]) -> None:
         current = client.admin.command("getDefaultRWConcern")
@@ -296,6 +358,8 @@ def main() -> None:
             **CONNECTION_OPTIONS,
             "member": {"type": "str", "required": True},
             "settings": {"type": "dict", "default": {}},
+            "oplog_mb": {"type": "int"},
+            "feature_compatibility_version": {"type": "str", "default": ""},
             "databases": {"type": "dict", "default": {}},
             "roles": {"type": "dict", "default": {}},
             "passwords": {"type": "dict", "default": {}, "no_log": True},
@@ -310,11 +374,9 @@ def main() -> None:
         replica_set.reconcile()
     except (NotYetError, RefusedError, PyMongoError) as error:
         module.fail_json(msg=str(error), actions=replica_set.actions)
-    if replica_set.unlisted:
-        module.warn(f"Members that should not be in the set, left alone: {', '.join(replica_set.unlisted)}")
-    module.exit_json(
-        changed=bool(replica_set.actions), actions=replica_set.actions, unlisted_members=replica_set.unlisted
-    )
+    for warning in replica_set.warnings:
+        module.warn(warning)
+    module.exit_json(changed=bool(replica_set.actions), actions=replica_set.actions)
 
 
 if __name__ == "__main__":

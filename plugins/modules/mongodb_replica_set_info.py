@@ -23,6 +23,7 @@ short_description: Ask a member how its replica set is
 description:
   - Returns the states of all members as O(member) sees them (C(replSetGetStatus)). Changes nothing.
   - With O(wait), waits until the set is whole, and fails when it is not by then.
+  - A set is whole when every expected member works, one is primary, and no other lags by more than O(max_lag_seconds).
 options:
   replica_set: {type: str, required: true, description: Name of the set.}
   members: {type: list, elements: str, required: true, description: Members as C(host:port).}
@@ -32,6 +33,8 @@ options:
   ca_file: {type: path, required: true, description: Authority of the members' certificates.}
   certificate_file: {type: path, required: true, description: Key and certificate of this client.}
   wait: {type: int, default: 0, description: Seconds to wait for the whole set; 0 answers at once.}
+  max_lag_seconds: {type: int, description: Lag behind the primary that a member of a whole set may have.}
+  remedy: {type: str, default: "", description: "What to do about a set that is not whole, for the error."}
 requirements: [pymongo]
 """
 
@@ -49,11 +52,12 @@ EXAMPLES = """
 """
 
 RETURN = """
-whole: {type: bool, returned: always, description: "Whether every expected member works, and one is primary."}
+whole: {type: bool, returned: always, description: Whether the set is whole.}
 problems: {type: list, elements: str, returned: always, description: What is missing to it.}
 primary: {type: str, returned: always, description: The primary or none.}
 members: {type: dict, returned: always, description: State and lag in seconds of each member.}
 unlisted_members: {type: list, elements: str, returned: always, description: Members not in O(members).}
+feature_compatibility_version: {type: str, returned: always, description: "Version that the data are kept readable for, or empty."}
 """
 
 
@@ -63,8 +67,14 @@ def ask(params: dict[str, Any]) -> dict[str, Any]:
     had_data = has_data(params)
     try:
         with connect(params, params["member"], **login) as client:
-            state: dict[str, Any] = describe(client.admin.command("replSetGetStatus"), params["members"])
-            return state
+            state = describe(
+                client.admin.command("replSetGetStatus"), params["members"], params["max_lag_seconds"]
+            )
+            version = client.admin.command("getParameter", 1, featureCompatibilityVersion=1)
+            return {
+                **state,
+                "feature_compatibility_version": version["featureCompatibilityVersion"]["version"],
+            }
     except OperationFailure as error:
         # A member without data gets the accounts, too, from the others.
         if error.code == AUTHENTICATION_FAILED and not had_data:
@@ -85,6 +95,8 @@ def main() -> None:
             **CONNECTION_OPTIONS,
             "member": {"type": "str", "required": True},
             "wait": {"type": "int", "default": 0},
+            "max_lag_seconds": {"type": "int"},
+            "remedy": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -101,12 +113,15 @@ def main() -> None:
         answer = wait_for(whole, params["wait"]) if params["wait"] else ask(params)
     except (NotYetError, PyMongoError) as error:
         if params["wait"]:
-            module.fail_json(msg=f"The replica set is not whole after {params['wait']} s: {error}")
+            module.fail_json(
+                msg=f"The replica set is not whole after {params['wait']} s: {error}. {params['remedy']}".strip()
+            )
         answer = {
             "members": {},
             "primary": None,
             "problems": [f"{params['member']} does not answer: {str(error).partition(', Timeout:')[0]}"],
             "unlisted_members": [],
+            "feature_compatibility_version": "",
             "whole": False,
         }
     module.exit_json(changed=False, **answer)

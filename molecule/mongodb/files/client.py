@@ -4,12 +4,15 @@ import contextlib
 import json
 import sys
 import time
+from pathlib import Path
 
 from pymongo import MongoClient, ReadPreference
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 ORDERS = json.load(sys.stdin)
+BEGUN, STOP = Path("/run/molecule-begun"), Path("/run/molecule-stop")
+"""Made by `steady` once it has written; made by whoever wants it to end."""
 
 
 def connect(**options):
@@ -88,6 +91,35 @@ def outage():
     }
 
 
+def steady():
+    """Write until told to stop, each write once and as services do; return what failed and what was lost."""
+    acknowledged, failed = [], []
+    longest, last = 0.0, time.monotonic()
+    end = last + ORDERS["seconds"]
+    with connect(serverSelectionTimeoutMS=3000, socketTimeoutMS=None, timeoutMS=5000, w="majority") as client:
+        things = client[ORDERS["database"]][ORDERS["collection"]]
+        while time.monotonic() < end and not STOP.exists():
+            number = len(acknowledged) + len(failed)
+            try:
+                things.insert_one({"_id": number})
+                acknowledged.append(number)
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            except PyMongoError as error:
+                failed.append(f"{number}: {error}"[:300])
+            BEGUN.touch()
+            time.sleep(0.02)
+    stopped = STOP.exists()
+    for file in (BEGUN, STOP):
+        file.unlink(missing_ok=True)
+    return {
+        "in_time": stopped,
+        "longest_gap_seconds": round(longest, 1),
+        "acknowledged": len(acknowledged),
+        "failed": failed,
+        "lost": lost(acknowledged),
+    }
+
+
 def lost(numbers):
     """Return those of the acknowledged writes that the set no longer has."""
     with connect() as client:
@@ -95,9 +127,9 @@ def lost(numbers):
     return sorted(set(numbers) - there)
 
 
-def count():
-    """Return how many of the writes one member has of its own."""
-    with MongoClient(
+def own():
+    """Open a client to one member."""
+    return MongoClient(
         ORDERS["member"],
         directConnection=True,
         tls=True,
@@ -106,8 +138,28 @@ def count():
         username=ORDERS["user"],
         password=ORDERS["password"],
         readPreference="secondaryPreferred",
-    ) as client:
+    )
+
+
+def count():
+    """Return how many of the writes one member has of its own."""
+    with own() as client:
         return client[ORDERS["database"]][ORDERS["collection"]].count_documents({})
 
 
-json.dump({"outcome": outcome, "outage": outage, "count": count}[ORDERS["do"]](), sys.stdout)
+def oplog():
+    """Return the size of one member's oplog in MiB; asked as the administrator."""
+    with own() as client:
+        return client.local.command("listCollections", filter={"name": "oplog.rs"})["cursor"]["firstBatch"][
+            0
+        ]["options"]["size"] / (1 << 20)
+
+
+def compatibility():
+    """Set the version that the data are kept readable for, as the administrator."""
+    with connect() as client:
+        client.admin.command("setFeatureCompatibilityVersion", ORDERS["version"])
+
+
+WORK = (outcome, outage, steady, count, oplog, compatibility)
+json.dump({work.__name__: work for work in WORK}[ORDERS["do"]](), sys.stdout)
