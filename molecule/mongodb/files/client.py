@@ -68,8 +68,15 @@ def outcome():
         }
 
 
+def begin():
+    """Drop what an earlier run wrote."""
+    with connect() as client:
+        client[ORDERS["database"]][ORDERS["collection"]].drop()
+
+
 def outage():
     """Write for a while; return the longest time without an acknowledged write, and what was lost."""
+    begin()
     acknowledged = []
     longest, last = 0.0, time.monotonic()
     end = last + ORDERS["seconds"]
@@ -93,6 +100,7 @@ def outage():
 
 def steady():
     """Write until told to stop, each write once and as services do; return what failed and what was lost."""
+    begin()
     acknowledged, failed = [], []
     longest, last = 0.0, time.monotonic()
     end = last + ORDERS["seconds"]
