@@ -307,7 +307,9 @@ class ReplicaSet:
         self.actions.append(f"set the feature compatibility version to {wanted}")
         if not self.check_mode:
             # Since 7.0 the server wants to hear that there may be no way back.
-            confirm = {"confirm": True} if client.server_info()["versionArray"][0] >= 7 else {}
+            confirm: dict[str, Any] = (
+                {"confirm": True} if client.server_info()["versionArray"][0] >= 7 else {}
+            )
             client.admin.command("setFeatureCompatibilityVersion", wanted, **confirm)
 
     def set_default_concern(self, client: MongoClient[Any]) -> None:

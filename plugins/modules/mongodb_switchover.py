@@ -77,7 +77,8 @@ class Switchover:
         self.login = credentials(params["admin_user"], params["admin_password"])
 
     def on(self, member: str) -> MongoClient[Any]:
-        return connect(self.params, member, **self.login)
+        client: MongoClient[Any] = connect(self.params, member, **self.login)
+        return client
 
     def plan(self, to: str) -> tuple[str, str, list[str]]:
         """Tell who leads, who shall, and who else works."""
