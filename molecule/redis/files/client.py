@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -23,6 +24,8 @@ TLS = {
 }
 ACCOUNT = {"username": SETTINGS["user"], "password": SETTINGS["password"]}
 TIMEOUTS = {"socket_timeout": 1, "socket_connect_timeout": 1}
+BEGUN, STOP = Path("/run/molecule-begun"), Path("/run/molecule-stop")
+"""Made by `steady` at its first write; made by whoever wants it to end."""
 
 
 def sentinel() -> Sentinel:
@@ -100,4 +103,50 @@ def outage() -> dict[str, Any]:
     return {"seconds": None, "primary": None}
 
 
-print(json.dumps({"outcome": outcome, "outage": outage}[SETTINGS["do"]]()))
+def steady() -> dict[str, Any]:
+    """Write until told to stop, each key until it is acknowledged; tell the longest gap, and what was lost."""
+    primary = sentinel().master_for(SETTINGS["primary_name"])
+    tries = acknowledged = 0
+    longest, last = 0.0, time.monotonic()
+    end = last + SETTINGS["seconds"]
+    while time.monotonic() < end and not STOP.exists():
+        tries += 1
+        try:
+            primary.set(f"{SETTINGS['user']}:steady:{acknowledged}", "1")
+        except redis.RedisError:
+            time.sleep(0.05)
+            continue
+        acknowledged += 1
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        BEGUN.touch()
+        time.sleep(0.01)
+    stopped = STOP.exists()
+    for file in (BEGUN, STOP):
+        file.unlink(missing_ok=True)
+    there = sum(value is not None for value in primary.mget(keys(acknowledged)))
+    return {
+        "in_time": stopped,
+        "longest_gap_seconds": round(longest, 1),
+        "tries": tries,
+        "acknowledged": acknowledged,
+        "lost": acknowledged - there,
+    }
+
+
+def keys(number: int) -> list[str]:
+    """The first keys that `steady` writes."""
+    return [f"{SETTINGS['user']}:steady:{n}" for n in range(number)]
+
+
+def own() -> dict[str, Any]:
+    """How much of what `steady` wrote the own member has, and how much Sentinel likes it."""
+    account = {"username": "administrator", "password": SETTINGS["administrator_password"]}
+    member = redis.Redis(SETTINGS["host"], SETTINGS["port"], **TLS, **account, **TIMEOUTS)
+    return {
+        "there": sum(value is not None for value in member.mget(keys(SETTINGS["acknowledged"]))),
+        "priority": member.config_get("replica-priority")["replica-priority"],
+    }
+
+
+WORK = {"outcome": outcome, "outage": outage, "steady": steady, "own": own}
+print(json.dumps(WORK[SETTINGS["do"]]()))
