@@ -3,12 +3,10 @@
 import datetime
 import getpass
 import grp
-import importlib.util
 import ipaddress
 import os
 import stat
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,22 +16,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from tests.unit.plugin import load_plugin
+
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 WANTED = {"common_name": "node-a.test", "dns": ["node-a.test", "node-a"], "ip": ["192.0.2.1", "::1"]}
 MONTH = datetime.timedelta(days=30)
 
 
-def load(kind: str) -> ModuleType:
-    path = PLUGINS / kind / "host_certificates.py"
-    spec = importlib.util.spec_from_file_location(f"host_certificates_{kind}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ACTION, MODULE = load("action"), load("modules")
+ACTION, MODULE = load_plugin("action/host_certificates.py"), load_plugin("modules/host_certificates.py")
 
 
 def open_authority(directory: Path, key: ec.EllipticCurvePrivateKey | None = None, **options: Any) -> Any:

@@ -1,6 +1,5 @@
 """The inventory check names every mistake at once; the example inventory has none."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,19 +10,14 @@ from types import ModuleType
 import pytest
 import yaml
 
+from tests.unit.plugin import load_plugin
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
 def check() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "inventory_check", ROOT / "plugins/action/inventory_check.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_plugin("action/inventory_check.py")
 
 
 ZONES = {"n1": "a", "n2": "b", "n3": "c", "n4": "a", "n5": "b"}

@@ -1,27 +1,16 @@
 """When the MongoDB modules call a set whole, and whom they choose as its next primary."""
 
-import importlib.util
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "plugins" / "module_utils" / "alicerce_mongodb.py"
+from tests.unit.plugin import load_plugin
+
 MEMBERS = ["a:1", "b:1", "c:1"]
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("alicerce_mongodb", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-mongodb = load()
+mongodb = load_plugin("module_utils/alicerce_mongodb.py")
 
 
 def status(**lags: int | None) -> dict[str, Any]:

@@ -1,29 +1,18 @@
 """When quorum queues are whole, what has to move, and what is asked of RabbitMQ for it."""
 
 import base64
-import importlib.util
 import json
 import re
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "rabbitmq_quorum_queues.py"
+from tests.unit.plugin import load_plugin
+
 NODES = ["rabbit@a", "rabbit@b", "rabbit@c"]
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("rabbitmq_quorum_queues", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-queues = load()
+queues = load_plugin("modules/rabbitmq_quorum_queues.py")
 
 
 def queue(name: str, leader: str, **changes: dict[str, Any]) -> dict[str, Any]:

@@ -1,26 +1,14 @@
 """When redis_failover goes on, and what it leaves behind when it cannot."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "redis_failover.py"
+from tests.unit.plugin import load_plugin
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("redis_failover", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-failover = load()
+failover = load_plugin("modules/redis_failover.py")
 Answer = Callable[..., Any]
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import multiprocessing
 import re
 import stat
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,6 +18,8 @@ from ansible.plugins.loader import init_plugin_loader, lookup_loader
 from ansible.template import Templar, trust_as_template
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.unit.plugin import load_plugin
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins/lookup"
 
@@ -105,7 +105,7 @@ def test_key_from_a_program(variables: dict[str, Any], store: Path, tmp_path: Pa
     program.chmod(0o700)
     variables["secret_store_key_file"] = str(program)
     [value] = lookup("p", variables=variables)
-    assert lookup_module().FileStore(store, program).get("p") == value
+    assert load_plugin("lookup/secret.py").FileStore(store, program).get("p") == value
 
 
 def test_create_false(variables: dict[str, Any], store: Path) -> None:
@@ -143,25 +143,16 @@ def test_implicit_localhost_sees_what_the_first_host_sees(variables: dict[str, A
 
 def test_change_by_another_process_is_seen(variables: dict[str, Any], store: Path) -> None:
     lookup("p", variables=variables)
-    module = lookup_module()
+    module = load_plugin("lookup/secret.py")
     cached = dict(module.FileStore._cache)
     module.FileStore(store)._write({"p": "edited"})
     module.FileStore._cache.update(cached)
     assert lookup("p", variables=variables) == ["edited"]
 
 
-def lookup_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("secret_store", PLUGINS / "secret.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def _make_many(store: Path, barrier: Barrier, results: Queue[list[str]]) -> None:
-    file_store = lookup_module().FileStore(store)
-    make = lookup_module().MAKERS["password"]
+    file_store = load_plugin("lookup/secret.py").FileStore(store)
+    make = load_plugin("lookup/secret.py").MAKERS["password"]
     barrier.wait()
     results.put([file_store.get_or_create(f"name-{number}", lambda: make(32)) for number in range(5)])
 
@@ -177,4 +168,6 @@ def test_many_processes_make_each_secret_once(store: Path) -> None:
         process.join(timeout=10)
         assert process.exitcode == 0
     assert answers.count(answers[0]) == 8
-    assert lookup_module().FileStore(store).names() == [f"name-{number}" for number in range(5)]
+    assert load_plugin("lookup/secret.py").FileStore(store).names() == [
+        f"name-{number}" for number in range(5)
+    ]

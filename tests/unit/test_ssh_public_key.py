@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 from pathlib import Path
 
@@ -11,12 +10,9 @@ from ansible.errors import AnsibleFilterError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-FILE = Path(__file__).resolve().parents[2] / "plugins/filter/ssh_public_key.py"
-spec = importlib.util.spec_from_file_location("ssh_public_key", FILE)
-assert spec is not None
-assert spec.loader is not None
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
+from tests.unit.plugin import load_plugin
+
+module = load_plugin("filter/ssh_public_key.py")
 
 
 def test_it_is_the_key_that_ssh_keygen_derives(tmp_path: Path) -> None:

@@ -1,28 +1,19 @@
 """What store_guard finds on a host, and which hops of version it refuses."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.unit.plugin import load_plugin
+
 SOURCE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "store_guard.py"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("store_guard", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-guard = load()
+guard = load_plugin("modules/store_guard.py")
 
 
 def run(**arguments: Any) -> dict[str, Any]:
