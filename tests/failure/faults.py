@@ -97,14 +97,18 @@ def cut_one_way(scene: Scene) -> None:
     _cut(scene, "in")
 
 
+def lead_to(platform: Platform, store: str, heir: str) -> None:
+    """Hand a store's lead over as an operator does; an empty heir leaves it to the store."""
+    platform.ansible("playbooks/switchover.yml", "--extra-vars", f"component={store} to={heir}")
+
+
 def switch_over(scene: Scene) -> None:
     """Hand the lead over as an operator does."""
-    asked = f"component={scene.store}"
+    heir = ""
     if scene.store == "rabbitmq":
         # Which has a leader a queue: without a host they are spread, so that this one may stay where it is.
         heir = next(member for member in scene.platform.members(scene.store) if member != scene.leader)
-        asked += f" to={heir}"
-    scene.platform.ansible("playbooks/switchover.yml", "--extra-vars", asked)
+    lead_to(scene.platform, scene.store, heir)
 
 
 DATA = {
@@ -137,9 +141,7 @@ def on_small_disk(platform: Platform, store: str) -> Iterator[None]:
     try:
         platform.ssh(host, f"systemctl start {unit}")
         platform.await_whole(store)
-        platform.ansible(
-            "playbooks/switchover.yml", "--extra-vars", f"component={store}", "--extra-vars", f"to={host}"
-        )
+        lead_to(platform, store, host)
         yield
     finally:
         platform.ssh(host, f"systemctl stop {unit}")

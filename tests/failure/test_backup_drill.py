@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 
 import pytest
 
+from tests.failure.experiment import STEADY
 from tests.failure.history import Promise, judge
 from tests.failure.platform import Platform, clients, must
 
-STEADY = 4.0
 NAME = "alicerce"
 """The cluster's name, which whoever restores has to say."""
 
@@ -31,9 +30,8 @@ for database in $(runuser -u postgres -- psql -XAtc "SELECT datname FROM pg_data
 done
 """
 MONGODB_SUMS = """
-import json, sys
 from pymongo import MongoClient
-with MongoClient(**json.load(sys.stdin)) as client:
+with MongoClient(**LOGIN) as client:
     for name in sorted(set(client.list_database_names()) - {"admin", "config", "local"}):
         for collection, checksum in sorted(client[name].command("dbHash")["collections"].items()):
             print(name, collection, checksum)
@@ -65,8 +63,7 @@ def checksums(platform: Platform, store: str) -> dict[str, str]:
             "tlsCAFile": "/etc/alicerce/tls/ca.crt",
             "tlsCertificateKeyFile": "/etc/alicerce/tls/host.pem",
         }
-        program = MONGODB_SUMS.replace("json.load(sys.stdin)", f"json.loads({json.dumps(login)!r})")
-        said = over_ssh(platform, host, "python3", program)
+        said = over_ssh(platform, host, "python3", f"LOGIN = {login!r}\n{MONGODB_SUMS}")
     rows = [line.rsplit(" ", 1) for line in said.splitlines()]
     return {name: checksum for name, checksum in rows if name.split()[0] != WRITTEN}
 
