@@ -147,6 +147,18 @@ class FileStore:
                 self._write(values)
             return values[name]
 
+    def put(self, name: str, value: str, *, replace: bool = False) -> None:
+        """Store a secret that is made elsewhere. Raises AnsibleLookupError when there is another one of that name, unless it may be replaced."""
+        if not NAME.fullmatch(name):
+            raise AnsibleLookupError(f"{name!r} is no name of a secret: it must match {NAME.pattern}")
+        with self._lock():
+            values = self._read()
+            if not replace and values.get(name, value) != value:
+                raise AnsibleLookupError(
+                    f"there is a {name!r} in {self.file} already; say --replace to replace it"
+                )
+            self._write({**values, name: value})
+
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

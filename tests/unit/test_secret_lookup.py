@@ -6,6 +6,8 @@ import base64
 import multiprocessing
 import re
 import stat
+import subprocess
+import sys
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -21,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.unit.plugin import load_plugin
 
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins/lookup"
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "plugins/lookup"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -171,3 +174,46 @@ def test_many_processes_make_each_secret_once(store: Path) -> None:
     assert load_plugin("lookup/secret.py").FileStore(store).names() == [
         f"name-{number}" for number in range(5)
     ]
+
+
+def command(store: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts/secret", f"--store={store}", *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_stores_what_is_made_elsewhere(variables: dict[str, Any], store: Path) -> None:
+    assert command(store, "--put", "backup_s3_access_key", given="AKIA\n").returncode == 0
+    assert lookup("backup_s3_access_key", variables=variables, create=False) == ["AKIA"]
+    assert command(store, "backup_s3_access_key").stdout == "AKIA\n"
+
+    assert command(store, "--put", "backup_s3_access_key", given="AKIA").returncode == 0
+    refused = command(store, "--put", "backup_s3_access_key", given="OTHER")
+    assert refused.returncode == 1
+    assert "--replace" in refused.stderr
+    assert "OTHER" not in refused.stderr + refused.stdout
+    assert lookup("backup_s3_access_key", variables=variables) == ["AKIA"]
+    assert command(store, "--put", "--replace", "backup_s3_access_key", given="OTHER").returncode == 0
+    assert lookup("backup_s3_access_key", variables=variables) == ["OTHER"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "status"),
+    [
+        (["--put", "name"], "\n", 2),
+        (["--put"], "value", 2),
+        (["--replace", "name"], "value", 2),
+        (["--put", "Not a name"], "value", 1),
+    ],
+)
+def test_the_command_stores_nothing_by_mistake(
+    store: Path, arguments: list[str], given: str, status: int
+) -> None:
+    said = command(store, *arguments, given=given)
+    assert (said.returncode, said.stdout) == (status, "")
+    assert said.stderr.startswith(("usage:", "secret:"))
+    assert command(store, "--list").stdout.strip() == ""
