@@ -21,7 +21,7 @@ module: rabbitmq_topology
 short_description: Make accounts, exchange, queues and policies of a RabbitMQ cluster what the catalogue says
 description:
   - Compares the exported definitions with the wanted ones and imports these when they differ. With nothing to
-    do, it costs two calls of C(rabbitmqctl). Run it on one running member as root.
+    do, it costs three calls of C(rabbitmqctl). Run it on one running member as root.
   - Each queue is a durable quorum queue with the dead-letter queue C(<queue>.dead), to which its policy sends
     at least once what was refused or delivered too often. An account may write to the exchange if its service
     publishes, and read its own queues; it configures nothing.
@@ -63,6 +63,11 @@ options:
     description: Messages that a queue takes before it refuses more.
     type: int
     required: true
+  feature_flags:
+    description: Features to enable before anything else, where all nodes offer them. None can be disabled again.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode: {support: full, description: Tells what it would change.}
 author: [Alicerce]
@@ -246,6 +251,10 @@ class Cluster:
         definitions: dict[str, list[dict[str, Any]]] = json.loads(self.call("export_definitions", "-"))
         return definitions
 
+    def disabled_features(self) -> set[str]:
+        flags = json.loads(self.call("list_feature_flags", "name", "state", "--formatter", "json"))
+        return {flag["name"] for flag in flags if flag["state"] == "disabled"}
+
     def load(self, definitions: dict[str, list[dict[str, Any]]]) -> None:
         """Import definitions by a file of RabbitMQ's account: standard input hangs under su."""
         account = pwd.getpwnam("rabbitmq")
@@ -318,6 +327,7 @@ def main() -> None:
             "passwords": {"type": "dict", "required": True, "no_log": True},
             "delivery_limit": {"type": "int", "required": True},
             "length_limit": {"type": "int", "required": True},
+            "feature_flags": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -325,6 +335,11 @@ def main() -> None:
     check_names(module)
     cluster = Cluster(module)
     await_nodes(module, cluster)
+
+    features = sorted(cluster.disabled_features() & set(params["feature_flags"]))
+    if not module.check_mode:
+        for feature in features:
+            cluster.call("enable_feature_flag", "--opt-in", feature)
 
     wanted = wanted_definitions(params)
     actual = cluster.definitions()
@@ -345,6 +360,7 @@ def main() -> None:
         for kind, keys in surplus.items():
             for key in keys:
                 cluster.remove(kind, key)
+    changes += [f"feature {feature} enabled" for feature in features]
     changes += [f"{kind}: {' '.join(key)} removed" for kind, keys in surplus.items() for key in keys]
     module.exit_json(changed=bool(changes), changes=changes)
 
