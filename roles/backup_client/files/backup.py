@@ -261,6 +261,10 @@ class Backup:
         }.items():
             if (self.secrets / file).exists():
                 told[variable] = (self.secrets / file).read_text().strip()
+        if s3 := self.settings["s3"]:
+            told["AWS_DEFAULT_REGION"] = s3["region"]
+            if s3["ca_file"]:
+                told["RESTIC_CACERT"] = s3["ca_file"]
         return told
 
     def restic(self, *words: str, **options: Any) -> subprocess.CompletedProcess[Any]:
