@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.failure.experiment import once
+from tests.failure.experiment import strike
 from tests.failure.platform import CLIENTS, STORES, Platform
 
 
@@ -46,6 +46,6 @@ def test_a_fourth_service_is_one_folder_and_one_entry(edge, lab):
 def test_a_killed_leader_costs_no_store_a_write(platform):
     # Each store's clients see their own store only. Two at a time: more would measure how busy this machine is.
     with ThreadPoolExecutor(2) as at_once:
-        runs = {store: at_once.submit(once, platform, store, "process", print) for store in STORES}
-    verdicts = {store: run.result() for store, run in runs.items()}
+        runs = {store: at_once.submit(strike, platform, store, "process", 1, print) for store in STORES}
+    verdicts = {store: run.result()[0] for store, run in runs.items()}
     assert {store: verdict.problems for store, verdict in verdicts.items() if not verdict.good} == {}

@@ -14,7 +14,7 @@ import json
 import sys
 import time
 
-from tests.failure.experiment import once
+from tests.failure.experiment import strike
 from tests.failure.faults import FAULTS
 from tests.failure.history import line, row
 from tests.failure.platform import STORES, Platform, PlatformError
@@ -62,9 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
             platform.deploy_further()
         for store in arguments.store:
             for fault in arguments.fault:
-                table = row(
-                    store, fault, [once(platform, store, fault, say) for _ in range(arguments.repeat)]
-                )
+                table = row(store, fault, strike(platform, store, fault, arguments.repeat, say))
                 status |= table["verdict"] != "kept"
                 print(json.dumps(table) if arguments.json else line(table), flush=True)
     if arguments.remove:

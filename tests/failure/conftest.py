@@ -25,8 +25,9 @@ def rows(request: pytest.FixtureRequest) -> list[str]:
     return request.config.stash[ROWS]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
+    """The lab with the clients; what needs it without them comes before (test_00_leftovers.py)."""
     deployed = Platform()
     deployed.deploy_further()
     yield deployed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.failure.faults import FAULTS, Scene
+from tests.failure.faults import FAULTS, Fault, Scene, lead_to
 from tests.failure.history import Promise, Verdict, judge
 from tests.failure.platform import Clients, Platform, clients
 
@@ -38,19 +38,31 @@ def leader(platform: Platform, at_work: Clients) -> str:
     raise AssertionError(f"the clients' queue is not there:\n{table}")
 
 
-def once(platform: Platform, store: str, fault_name: str, say: Callable[[str], None]) -> Verdict:
-    """Strike a store with a fault while clients write, and return the verdict."""
+def strike(
+    platform: Platform, store: str, fault_name: str, times: int, say: Callable[[str], None]
+) -> list[Verdict]:
+    """Strike a store with a fault some times, each time while clients write, and return the verdicts."""
     fault = FAULTS[fault_name]
     platform.await_whole(store)
-    with fault.stage(platform, store), clients(platform, store) as at_work:
+    with fault.stage(platform, store) as stage:
+        return [_once(platform, store, fault, stage, say) for _ in range(times)]
+
+
+def _once(
+    platform: Platform, store: str, fault: Fault, stage: str | None, say: Callable[[str], None]
+) -> Verdict:
+    if stage:
+        lead_to(platform, store, stage)
+    with clients(platform, store) as at_work:
         assert at_work.await_flow(STEADY, 60), "writes do not flow on a whole cluster"
         scene = Scene(platform, store, leader(platform, at_work))
         say(f"{store}: {fault.meaning} ({scene.leader})")
         began = time.monotonic()
         try:
             fault.strike(scene)
-            flows = at_work.await_flow(STEADY, RECOVERS) if fault.heals_itself else True
             time.sleep(max(0.0, began + fault.lasts - time.monotonic()))
+            # Not at once: a leader that is cut off takes writes for a while, as if nothing were.
+            flows = at_work.await_flow(STEADY, RECOVERS) if fault.heals_itself else True
         finally:
             scene.end()
         flows = at_work.await_flow(STEADY, RECOVERS) and flows

@@ -124,8 +124,8 @@ IMAGE = "/var/small-disk.img"
 
 
 @contextlib.contextmanager
-def on_small_disk(platform: Platform, store: str) -> Iterator[None]:
-    """Give the leader's data a file system of its own while it lasts: hosts of the lab share the machine's, which must not be filled."""
+def on_small_disk(platform: Platform, store: str) -> Iterator[str]:
+    """Give one member's data a file system of its own while it lasts: hosts of the lab share the machine's, which must not be filled."""
     host = platform.members(store)[-1]
     unit, directory = DATA[store]
     pid = must("podman", "inspect", "--format", "{{.State.Pid}}", container_of(host)).strip()
@@ -141,8 +141,7 @@ def on_small_disk(platform: Platform, store: str) -> Iterator[None]:
     try:
         platform.ssh(host, f"systemctl start {unit}")
         platform.await_whole(store)
-        lead_to(platform, store, host)
-        yield
+        yield host
     finally:
         platform.ssh(host, f"systemctl stop {unit}")
         back = f"find {directory} -mindepth 1 -delete; cp -a /mnt/. {directory}/"
@@ -171,10 +170,10 @@ class Fault:
     """Seconds, at least; longer when writes do not flow again before it ends."""
     heals_itself: bool = True
     """Whether writes flow again while it lasts."""
-    stage: Callable[[Platform, str], AbstractContextManager[None]] = lambda _platform, _store: (
+    stage: Callable[[Platform, str], AbstractContextManager[str | None]] = lambda _platform, _store: (
         contextlib.nullcontext()
     )
-    """What has to be so before clients begin, and is undone after."""
+    """What has to be so while it strikes, some times or once, and is undone after; yields the host that must lead, if it must be a certain one."""
 
     @property
     def meaning(self) -> str:

@@ -32,12 +32,13 @@ class PlatformError(Exception):
     """The lab does not do what a test needs."""
 
 
-def run(*argv: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-    """Run a command of the control node in the repository."""
+def run(*argv: str, timeout: float = 900, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of the control node in the repository, with a text as its input if there is one."""
     command = '. scripts/env && exec "$@"'
     return subprocess.run(
         ["bash", "-c", command, "-", *argv],
         cwd=ROOT,
+        input=text,
         text=True,
         capture_output=True,
         timeout=timeout,
@@ -117,6 +118,31 @@ class Platform:
         if said.returncode:
             raise PlatformError(f"{host}: {command}: {said.stderr or said.stdout}")
         return said.stdout
+
+    def feed(self, host: str, program: str, text: str) -> str:
+        """Run a program on a host as root with a text as its input."""
+        said = run(*self.ssh_argv(host), "sudo", program, timeout=300, text=text)
+        if said.returncode:
+            raise PlatformError(f"{host}: {program}: {said.stderr or said.stdout}")
+        return said.stdout
+
+    def mongodb(self, statements: str, *, member: str = "") -> str:
+        """Run Python with `client` logged in as MongoDB's administrator: to the set, or to that member alone."""
+        hosts = [member] if member else self.members("mongodb")
+        login = {
+            "host": [f"{host}.alicerce.internal:27017" for host in hosts],
+            "username": "admin",
+            "password": must("scripts/secret", "mongodb_admin").strip(),
+            "tls": True,
+            "tlsCAFile": "/etc/alicerce/tls/ca.crt",
+            "tlsCertificateKeyFile": "/etc/alicerce/tls/host.pem",
+            **({"directConnection": True} if member else {"replicaSet": "alicerce"}),
+        }
+        return self.feed(
+            hosts[0],
+            "python3",
+            f"from pymongo import MongoClient\nclient = MongoClient(**{login!r})\n{statements}\nclient.close()\n",
+        )
 
     def ssh_argv(self, host: str) -> list[str]:
         """Return the command that reaches a host."""

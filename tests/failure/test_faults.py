@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.failure.experiment import once
+from tests.failure.experiment import strike
 from tests.failure.faults import FAULTS
 from tests.failure.history import line, row
 from tests.failure.platform import STORES
@@ -23,11 +23,8 @@ LIMITS = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_keeps_its_promise(platform, request, rows, store, fault):
-    table = row(
-        store,
-        fault,
-        [once(platform, store, fault, print) for _ in range(request.config.getoption("--repeat"))],
-    )
+    times = request.config.getoption("--repeat")
+    table = row(store, fault, strike(platform, store, fault, times, print))
     rows.append(line(table))
     assert table["problems"] == []
     assert table["gap"]["median"] <= LIMITS.get((store, fault), float("inf")), table["gap"]
