@@ -12,7 +12,8 @@ ROWS = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--repeat", type=int, default=5, help="runs of each fault (default: 5)")
+    parser.addoption("--repeat", type=int, default=5, help="runs of each fault that has a limit (default: 5)")
+    parser.addoption("--repeat-others", type=int, default=2, help="runs of each other fault (default: 2)")
 
 
 def pytest_configure(config: pytest.Config) -> None:

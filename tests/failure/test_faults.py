@@ -17,14 +17,15 @@ LIMITS = {
     ("redis", "host"): 10,
     **{(store, "zone"): 30 for store in STORES},
 }
-"""Seconds that the median of the longest gaps may reach."""
+"""Seconds that the median of the longest gaps may reach; a fault without a limit is run less often."""
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_keeps_its_promise(platform, request, rows, store, fault):
-    times = request.config.getoption("--repeat")
+    limit = LIMITS.get((store, fault))
+    times = request.config.getoption("--repeat" if limit else "--repeat-others")
     table = row(store, fault, strike(platform, store, fault, times, print))
     rows.append(line(table))
     assert table["problems"] == []
-    assert table["gap"]["median"] <= LIMITS.get((store, fault), float("inf")), table["gap"]
+    assert limit is None or table["gap"]["median"] <= limit, table["gap"]
