@@ -27,15 +27,22 @@ options:
     description: Name of the node that shall lead all queues, or C(spread). Empty moves nothing.
     type: str
     default: ""
+  replace:
+    description:
+      - Whether a node that runs gets its replica of a queue anew where that does not run, as one does whose log was cut short by a full disk.
+        Only where most replicas run without it, and when it still does not run after O(timeout).
+    type: bool
+    default: false
   timeout: {type: int, default: 0, description: Seconds to wait until the queues are whole and led as asked.}
 attributes:
-  check_mode: {support: full, description: Tells what it would move.}
+  check_mode: {support: full, description: Tells what it would move or replace.}
 author: [Alicerce]
 """
 
 RETURN = """
 problems: {description: "Why the queues are not whole, in words.", type: list, elements: str, returned: always}
 moves: {description: "What was or would be moved, in words.", type: list, elements: str, returned: always}
+replaced: {description: "Replicas that were or would be given to their nodes anew, in words.", type: list, elements: str, returned: always}
 leaders: {description: Each queue's leader., type: dict, returned: always}
 """
 
@@ -124,6 +131,20 @@ def moves_of(queues: list[dict[str, Any]], nodes: list[str], lead: str) -> list[
     ]
 
 
+def lost_replicas(queues: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Queue and node of each replica that does not run on a node that does, where most of the others run and one of them leads."""
+    found = []
+    for queue in queues:
+        running = sum(replica["state"] in {"leader", "follower"} for replica in queue["replicas"])
+        if leader(queue) and 2 * running > len(queue["replicas"]):
+            found += [
+                (queue["name"], replica["node"])
+                for replica in queue["replicas"]
+                if replica["state"] == "noproc"
+            ]
+    return found
+
+
 class Broker:
     """RabbitMQ, by its tools on one of the nodes."""
 
@@ -159,6 +180,11 @@ class Broker:
         names = [term(queue["name"]) for queue in queues if leader(queue) != lead]
         self.call("rabbitmqctl", "eval", MOVE % (term(self.vhost), term(lead), ", ".join(names)))
 
+    def replace(self, queue: str, node: str) -> None:
+        """Drop a replica with its log, and have it copied from the leader."""
+        for verb in ("delete_member", "add_member"):
+            self.call("rabbitmq-queues", verb, "--vhost", self.vhost, queue, node)
+
 
 def main() -> None:
     module = AnsibleModule(
@@ -167,6 +193,7 @@ def main() -> None:
             "nodes": {"type": "list", "elements": "str", "required": True},
             "max_lag": {"type": "int", "required": True},
             "lead": {"type": "str", "default": ""},
+            "replace": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 0},
         },
         supports_check_mode=True,
@@ -175,6 +202,7 @@ def main() -> None:
     broker = Broker(module, module.params["vhost"])
     deadline = time.monotonic() + module.params["timeout"]
     moved: list[str] = []
+    replaced: list[str] = []
     queues: list[dict[str, Any]] = []
     while True:
         try:
@@ -192,15 +220,27 @@ def main() -> None:
                     broker.move(queues, lead)
                 else:
                     problems = ["the cluster does not know its new leaders yet"]
+            if module.params["replace"] and not replaced and time.monotonic() >= deadline:
+                lost = lost_replicas(queues)
+                replaced = [f"{queue} on {node}" for queue, node in lost]
+                if lost and not module.check_mode:
+                    for queue, node in lost:
+                        broker.replace(queue, node)
+                    deadline = time.monotonic() + module.params["timeout"]
         except NoAnswerError as error:
             problems = [str(error)]
         if time.monotonic() >= deadline:
             break
         time.sleep(1)
-    answer = {"problems": problems, "moves": moved, "leaders": {q["name"]: leader(q) for q in queues}}
+    answer = {
+        "problems": problems,
+        "moves": moved,
+        "replaced": replaced,
+        "leaders": {q["name"]: leader(q) for q in queues},
+    }
     if lead and problems:
         module.fail_json(msg=f"Queues are not led as asked: {'; '.join(problems)}", **answer)
-    module.exit_json(changed=bool(moved), **answer)
+    module.exit_json(changed=bool(moved or replaced), **answer)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,27 @@ def test_leaders_are_spread_when_none_has_more_than_its_share(leaders: str, move
     assert queues.moves_of(found, NODES, "spread") == moves
 
 
+def test_a_replica_that_does_not_run_is_lost_where_most_run_without_it() -> None:
+    assert queues.lost_replicas([queue("q", "rabbit@a", c={"state": "noproc"})]) == [("q", "rabbit@c")]
+    # Its node does not answer, or one more is away, or nobody leads.
+    for changes in (
+        {"c": {"state": "down"}},
+        {"c": {"state": "noproc"}, "b": {"state": "down"}},
+        {"c": {"state": "noproc"}, "a": {"state": "candidate"}},
+        {"c": {"state": "noproc"}, "a": {"state": "follower"}},
+        {},
+    ):
+        assert queues.lost_replicas([queue("q", "rabbit@a", **changes)]) == []
+
+
+def test_a_replica_is_dropped_before_it_is_made_anew() -> None:
+    module = Module((0, "", ""), (0, "", ""))
+    queues.Broker(module, "v").replace("q", "rabbit@c")
+    assert [command[4:] for command in module.commands] == [
+        [verb, "--vhost", "v", "q", "rabbit@c"] for verb in ("delete_member", "add_member")
+    ]
+
+
 class Module:
     """What Broker needs of AnsibleModule."""
 
