@@ -54,12 +54,13 @@ def suspended(platform: Platform, member: str, _leader: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def deaf(platform: Platform, member: str, leader: str) -> Iterator[None]:
-    """Redis: nothing comes to the replica from its primary's server, whose Sentinel it still hears."""
-    source = f"ip saddr {platform.address(leader)} tcp sport 6379"
-    platform.ssh(
-        member,
-        f"nft 'table inet guard {{ chain in {{ type filter hook input priority -300; {source} drop; }} }}'",
-    )
+    """Redis: nothing more comes by the connection on which the replica gets what is written."""
+    address = platform.address(leader)
+    sockets = f"ss --no-header --tcp --numeric --processes state established dst {address}:6379"
+    port = f"$({sockets} | grep '\"redis-server\"' | awk '{{print $3}}' | grep --only-matching '[0-9]*$')"
+    rule = f"ip saddr {address} tcp sport 6379 tcp dport {port} drop;"
+    chain = f"chain in {{ type filter hook input priority -300; {rule} }}"
+    platform.ssh(member, f'nft "table inet guard {{\n{chain}\n}}"')
     try:
         yield
     finally:
@@ -74,13 +75,15 @@ class Case:
     says: str
     """Pattern of what status and refusals say."""
     limit: str = ""
-    """The variable of the role that is lowered, so that lag shows within seconds."""
+    """Variables of the role that are lowered, so that lag shows, and is refused, within seconds."""
 
 
 CASES = {
     "postgresql": Case(receiver_stopped, "lagging: {member}"),
     "mongodb": Case(locked, r"{member}\S* lags by \d+ s", "mongodb_status_max_lag_seconds=5"),
-    "rabbitmq": Case(suspended, r"\d+ entries behind", "rabbitmq_status_max_lag_entries=50"),
+    "rabbitmq": Case(
+        suspended, r"\d+ entries behind", "rabbitmq_status_max_lag_entries=50 rabbitmq_whole_timeout=10"
+    ),
     "redis": Case(deaf, "too far behind the primary: {member}", "redis_status_max_lag_bytes=1000"),
 }
 
