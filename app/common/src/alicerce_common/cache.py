@@ -12,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
+from alicerce_common import breakers
 from alicerce_common.config import RedisSettings
 
 TIMEOUT = 0.5
@@ -112,7 +113,7 @@ def make_client(settings: RedisSettings) -> Redis:
 
 def make_breaker() -> pybreaker.CircuitBreaker:
     """Return a breaker that spares requests the timeouts while Redis is away; it tries again after 10 s."""
-    return pybreaker.CircuitBreaker(fail_max=3, reset_timeout=10, name="redis")
+    return breakers.make_breaker("redis", fail_max=3, reset_timeout=10)
 
 
 UNAVAILABLE = (RedisError, pybreaker.CircuitBreakerError)
