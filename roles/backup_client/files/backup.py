@@ -250,6 +250,8 @@ class Backup:
             }
             arguments = " ".join(["-F", "none", *(f"-o {name}={value}" for name, value in told.items())])
             options.append(f"--option=sftp.args={arguments}")
+        if (s3 := self.settings["s3"]) and s3["ca_file"]:
+            options.append(f"--cacert={s3['ca_file']}")
         return ["/usr/bin/restic", *options, "--quiet", f"--retry-lock={self.settings['timeout']}s", *words]
 
     def environment(self) -> dict[str, str]:
@@ -263,8 +265,6 @@ class Backup:
                 told[variable] = (self.secrets / file).read_text().strip()
         if s3 := self.settings["s3"]:
             told["AWS_DEFAULT_REGION"] = s3["region"]
-            if s3["ca_file"]:
-                told["RESTIC_CACERT"] = s3["ca_file"]
         return told
 
     def restic(self, *words: str, **options: Any) -> subprocess.CompletedProcess[Any]:
