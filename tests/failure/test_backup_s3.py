@@ -23,7 +23,7 @@ set -eu
 umask 077
 install --directory /srv/s3/backups
 printf 'ROOT_ACCESS_KEY=%s\\nROOT_SECRET_KEY=%s\\n' {access} {secret} > /run/s3.env
-nft insert rule inet filter input tcp dport 7443 accept
+nft insert rule inet alicerce input tcp dport 7443 accept
 systemd-run --quiet --unit=s3 --property=EnvironmentFile=/run/s3.env /usr/local/bin/versitygw --quiet \\
   --port :7443 --cert /etc/alicerce/tls/host.crt --key /etc/alicerce/tls/host.key posix /srv/s3
 for attempt in $(seq 50); do
