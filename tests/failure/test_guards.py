@@ -84,7 +84,7 @@ CASES = {
     "rabbitmq": Case(
         suspended, r"\d+ entries behind", "rabbitmq_status_max_lag_entries=50 rabbitmq_whole_timeout=10"
     ),
-    "redis": Case(deaf, "too far behind the primary: {member}", "redis_status_max_lag_bytes=1000"),
+    "redis": Case(deaf, "too far behind the primary: {member}", "redis_status_max_lag_bytes=100000"),
 }
 
 
