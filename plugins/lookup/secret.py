@@ -92,6 +92,12 @@ _raw:
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
+def check_name(name: str) -> None:
+    """Raise AnsibleLookupError when no secret may be called so."""
+    if not NAME.fullmatch(name):
+        raise AnsibleLookupError(f"{name!r} is no name of a secret: it must match {NAME.pattern}")
+
+
 def _make_password(length: int) -> str:
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
@@ -149,8 +155,7 @@ class FileStore:
 
     def put(self, name: str, value: str, *, replace: bool = False) -> None:
         """Store a secret that is made elsewhere. Raises AnsibleLookupError when there is another one of that name, unless it may be replaced."""
-        if not NAME.fullmatch(name):
-            raise AnsibleLookupError(f"{name!r} is no name of a secret: it must match {NAME.pattern}")
+        check_name(name)
         with self._lock():
             values = self._read()
             if not replace and values.get(name, value) != value:
@@ -243,8 +248,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
         return [self._secret(store, str(name), bool(variables.get("ansible_check_mode"))) for name in terms]
 
     def _secret(self, store: FileStore, name: str, check_mode: bool) -> str:
-        if not NAME.fullmatch(name):
-            raise AnsibleLookupError(f"{name!r} is no name of a secret: it must match {NAME.pattern}")
+        check_name(name)
         value = store.get(name)
         if value is not None:
             return value

@@ -57,6 +57,8 @@ EXAMPLES = """
 """
 
 SPREAD = "spread"
+RUNNING = {"leader", "follower"}
+"""States of a replica that takes part."""
 CALL_SECONDS = 30
 """Seconds that a call of RabbitMQ's tools may take."""
 
@@ -103,7 +105,7 @@ def problems_of(queues: list[dict[str, Any]], nodes: list[str], max_lag: int) ->
             replica = replicas.get(node)
             if replica is None:
                 why = "has no replica of"
-            elif replica["state"] not in {"leader", "follower"} or replica.get("membership") != "voter":
+            elif replica["state"] not in RUNNING or replica.get("membership") != "voter":
                 why = "has no replica that votes of"
             elif committed - replica.get("last_applied", 0) > max_lag:
                 why = f"is more than {max_lag} entries behind in"
@@ -135,7 +137,7 @@ def lost_replicas(queues: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Queue and node of each replica that does not run on a node that does, where most of the others run and one of them leads."""
     found = []
     for queue in queues:
-        running = sum(replica["state"] in {"leader", "follower"} for replica in queue["replicas"])
+        running = sum(replica["state"] in RUNNING for replica in queue["replicas"])
         if leader(queue) and 2 * running > len(queue["replicas"]):
             found += [
                 (queue["name"], replica["node"])

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "alert_rules"
+from tests.unit.load import load_script
 
-
-def _load() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("alert_rules", str(SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[loader.name] = module
-    loader.exec_module(module)
-    return module
-
-
-script = _load()
+script = load_script("alert_rules")
 
 RUNBOOK = "# Down\n\n## What it means\nIt is down.\n\n## How to see it\nLook.\n\n## What to do\nStart it.\n"
 

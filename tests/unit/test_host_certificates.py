@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 WANTED = {"common_name": "node-a.test", "dns": ["node-a.test", "node-a"], "ip": ["192.0.2.1", "::1"]}

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 

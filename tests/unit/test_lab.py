@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import ipaddress
 import json
 import subprocess
@@ -14,17 +12,12 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "lab"
+from tests.unit.load import load_script
 
 
 @pytest.fixture
 def lab_script() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("lab_script", str(SCRIPT))
-    spec = importlib.util.spec_from_loader("lab_script", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load_script("lab")
 
 
 def machine(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 MEMBERS = ["a:1", "b:1", "c:1"]
 

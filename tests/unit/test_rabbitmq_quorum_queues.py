@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 NODES = ["rabbit@a", "rabbit@b", "rabbit@c"]
 

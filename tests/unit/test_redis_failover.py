@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 failover = load_plugin("modules/redis_failover.py")
 Answer = Callable[..., Any]

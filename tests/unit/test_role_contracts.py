@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.unit.load import load_script
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "role_readmes"
 
 
-def _load() -> ModuleType:
-    loader = SourceFileLoader("role_readmes", str(SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[loader.name] = module
-    loader.exec_module(module)
-    return module
-
-
-contracts = _load()
+contracts = load_script("role_readmes")
 
 GOOD: dict[str, Any] = {
     "defaults": {"cache_size": 5, "cache_peers": "{{ groups['cache'] }}"},

@@ -21,7 +21,7 @@ from ansible.template import Templar, trust_as_template
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins/lookup"

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 module = load_plugin("filter/ssh_public_key.py")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.plugin import load_plugin
+from tests.unit.load import load_plugin
 
 SOURCE = Path(__file__).resolve().parents[2] / "plugins" / "modules" / "store_guard.py"
 
