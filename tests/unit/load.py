@@ -19,6 +19,11 @@ def load_script(name: str) -> ModuleType:
     return _load(name, ROOT / "scripts" / name)
 
 
+def load_role_file(path: str) -> ModuleType:
+    """Import a program that a role installs, by its path below roles/, anew on each call."""
+    return _load(Path(path).stem, ROOT / "roles" / path)
+
+
 def _load(name: str, file: Path) -> ModuleType:
     loader = SourceFileLoader(name, str(file))
     spec = importlib.util.spec_from_loader(name, loader)
