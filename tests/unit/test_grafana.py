@@ -1,0 +1,145 @@
+"""Grafana's configuration is what its documentation describes, as far as that can be seen without the program."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit.load import ROOT
+
+BOOLEAN, NUMBER, TEXT = r"true|false", r"\d+", r"[^\s#;].*"
+PATH, FILE = r"/\S+", r"\$__file\{/\S+\}"
+SETTINGS = {
+    "paths": {"data": PATH, "logs": PATH, "plugins": PATH, "provisioning": PATH},
+    "server": {
+        "protocol": r"https?|h2|socket",
+        "http_addr": r"[0-9a-f.:]+",
+        "http_port": NUMBER,
+        "domain": r"[\w.-]+",
+        "root_url": r"https://%\(domain\)s:%\(http_port\)s/",
+        "min_tls_version": r"TLS1\.[23]",
+        "cert_file": PATH,
+        "cert_key": PATH,
+    },
+    "security": {
+        "admin_user": TEXT,
+        "admin_password": FILE,
+        "admin_email": r"\S+@\S+",
+        "secret_key": FILE,
+        "cookie_secure": BOOLEAN,
+        "strict_transport_security": BOOLEAN,
+        "disable_gravatar": BOOLEAN,
+    },
+    "users": {"allow_sign_up": BOOLEAN, "allow_org_create": BOOLEAN},
+    "auth.anonymous": {"enabled": BOOLEAN},
+    "unified_alerting": {"enabled": BOOLEAN},
+    "snapshots": {"external_enabled": BOOLEAN},
+    "analytics": {
+        "reporting_enabled": BOOLEAN,
+        "check_for_updates": BOOLEAN,
+        "check_for_plugin_updates": BOOLEAN,
+        "feedback_links_enabled": BOOLEAN,
+    },
+    "news": {"news_feed_enabled": BOOLEAN},
+    "plugins": {"plugin_admin_enabled": BOOLEAN},
+    "metrics": {"enabled": BOOLEAN, "disable_total_stats": BOOLEAN},
+    "log": {"mode": r"console|file|syslog"},
+    "log.console": {"format": r"text|console|json"},
+}
+"""What Grafana knows of what the role sets, by https://grafana.com/docs/grafana/latest/setup-grafana/configure-grafana/."""
+DATA_SOURCE = {
+    *("name", "type", "uid", "access", "orgId", "url", "user", "database", "basicAuth", "basicAuthUser"),
+    *("withCredentials", "isDefault", "jsonData", "secureJsonData", "version", "editable", "readOnly"),
+}
+"""Its fields, by https://grafana.com/docs/grafana/latest/administration/provisioning/."""
+
+
+def settings(folder: Path, name: str = "grafana.ini") -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+    parser.read_string((folder / name).read_text())
+    return parser
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("grafana")
+    variables = {"grafana_dir": str(folder), "ansible_python_interpreter": sys.executable}
+    said = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            *("-i", str(ROOT / "inventories/production"), str(ROOT / "tests/grafana/render.yml")),
+            *("-e", json.dumps(variables)),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"ANSIBLE_STRATEGY": "linear"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    return folder
+
+
+def test_each_setting_is_one_that_grafana_knows(rendered: Path) -> None:
+    found = settings(rendered)
+    wrong = [
+        f"[{section}] {name} = {value}"
+        for section in found.sections()
+        for name, value in found[section].items()
+        if not re.fullmatch(SETTINGS.get(section, {}).get(name, r"\b\B"), value)
+    ]
+    assert wrong == []
+    assert {section: set(found[section]) for section in found.sections()} == {
+        section: set(names) for section, names in SETTINGS.items()
+    }
+
+
+def test_nobody_comes_in_unnamed_or_by_a_known_password(rendered: Path) -> None:
+    found = settings(rendered)
+    assert found["auth.anonymous"]["enabled"] == "false"
+    assert found["users"]["allow_sign_up"] == "false"
+    assert found["server"]["protocol"] == "https"
+    assert found["security"]["admin_password"] == "$__file{/etc/grafana/administrator_password}"
+    assert found["security"]["secret_key"] == "$__file{/etc/grafana/secret_key}"
+
+
+def test_a_sites_settings_win_and_may_be_further_ones(rendered: Path) -> None:
+    found = settings(rendered, "site.ini")
+    assert dict(found["auth.generic_oauth"]) == {"enabled": "true", "scopes": "openid"}
+    assert found["security"]["cookie_secure"] == "false"
+    assert found["security"]["disable_gravatar"] == "true"
+
+
+def test_the_data_source_is_asked_by_tls_with_a_client_certificate(rendered: Path) -> None:
+    provisioned = yaml.safe_load((rendered / "datasources.yml").read_text())
+    assert provisioned.keys() == {"apiVersion", "datasources"}
+    assert provisioned["apiVersion"] == 1
+    (source,) = provisioned["datasources"]
+    assert source.keys() <= DATA_SOURCE
+    assert (source["type"], source["access"], source["isDefault"]) == ("prometheus", "proxy", True)
+    assert source["url"] == "https://127.0.0.1:9090"
+    assert source["jsonData"]["tlsAuth"] is source["jsonData"]["tlsAuthWithCACert"] is True
+    assert "tlsSkipVerify" not in source["jsonData"]
+    assert source["secureJsonData"] == {
+        "tlsCACert": "$__file{/etc/alicerce/tls/ca.crt}",
+        "tlsClientCert": "$__file{/etc/alicerce/tls/host.crt}",
+        "tlsClientKey": "$__file{/etc/alicerce/tls/host.key}",
+    }
+
+
+def test_the_unit_may_write_where_grafana_keeps_its_data_and_nowhere_else(rendered: Path) -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((rendered / "unit").read_text())
+    assert unit["Service"]["ProtectSystem"] == "strict"
+    assert unit["Service"]["NoNewPrivileges"] == "true"
+    paths = settings(rendered)["paths"]
+    assert unit["Service"]["ReadWritePaths"].split() == [paths["data"], paths["logs"]]
