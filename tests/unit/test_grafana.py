@@ -40,6 +40,7 @@ SETTINGS = {
     },
     "users": {"allow_sign_up": BOOLEAN, "allow_org_create": BOOLEAN},
     "auth.anonymous": {"enabled": BOOLEAN},
+    "dashboards": {"default_home_dashboard_path": PATH},
     "unified_alerting": {"enabled": BOOLEAN},
     "snapshots": {"external_enabled": BOOLEAN},
     "analytics": {
@@ -59,7 +60,11 @@ DATA_SOURCE = {
     *("name", "type", "uid", "access", "orgId", "url", "user", "database", "basicAuth", "basicAuthUser"),
     *("withCredentials", "isDefault", "jsonData", "secureJsonData", "version", "editable", "readOnly"),
 }
-"""Its fields, by https://grafana.com/docs/grafana/latest/administration/provisioning/."""
+PROVIDER = {
+    *("name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds"),
+    *("allowUiUpdates", "options"),
+}
+"""Their fields, by https://grafana.com/docs/grafana/latest/administration/provisioning/."""
 
 
 def settings(folder: Path, name: str = "grafana.ini") -> configparser.ConfigParser:
@@ -133,6 +138,26 @@ def test_the_data_source_is_asked_by_tls_with_a_client_certificate(rendered: Pat
         "tlsClientCert": "$__file{/etc/alicerce/tls/host.crt}",
         "tlsClientKey": "$__file{/etc/alicerce/tls/host.key}",
     }
+
+
+def test_dashboards_come_from_where_the_role_lays_them_and_name_that_data_source(rendered: Path) -> None:
+    provisioned = yaml.safe_load((rendered / "dashboards.yml").read_text())
+    assert provisioned.keys() == {"apiVersion", "providers"}
+    assert provisioned["apiVersion"] == 1
+    (provider,) = provisioned["providers"]
+    assert provider.keys() <= PROVIDER
+    assert (provider["type"], provider["options"]) == ("file", {"path": "/etc/grafana/dashboards"})
+    home = settings(rendered)["dashboards"]["default_home_dashboard_path"]
+    files = {file.stem: file for file in (ROOT / "roles/grafana/files/dashboards").glob("*.json")}
+    assert Path(home).parent == Path(provider["options"]["path"])
+    assert set(json.loads((rendered / "dashboards.json").read_text())) == set(files)
+    assert Path(home).stem in files
+    known = {
+        source["uid"] for source in yaml.safe_load((rendered / "datasources.yml").read_text())["datasources"]
+    }
+    for file in files.values():
+        named = re.findall(r'"datasource": \{\s*"type": "\w+",\s*"uid": "(\w+)"', file.read_text())
+        assert set(named) == known
 
 
 def test_the_unit_may_write_where_grafana_keeps_its_data_and_nowhere_else(rendered: Path) -> None:

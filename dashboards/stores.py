@@ -1,0 +1,543 @@
+"""One dashboard a store. What a store tells further is one more panel in its function here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from dashboards.parts import (
+    ENDING,
+    GREEN,
+    NONE_EXPECTED,
+    ORANGE,
+    RED,
+    WHOLE,
+    Panel,
+    Query,
+    Row,
+    board,
+    graph,
+    number,
+    states,
+)
+
+RATE = "[$__rate_interval]"
+
+
+def units(*names: str) -> Panel:
+    """Return whether a store's units are active, host by host, as systemd says."""
+    pattern = "|".join(name.replace(".", "[.]") for name in names)
+    return states(
+        "Units",
+        Query(f'node_systemd_unit_state{{job="node",name=~"{pattern}",state="active"}}', "{{host}} {{name}}"),
+        yes=("active", GREEN),
+        no=("not active", RED),
+    )
+
+
+def working(unit: str) -> Panel:
+    """Return the share of hosts on which a unit is active."""
+    return number(
+        unit.removesuffix(".service"),
+        Query(f'avg(node_systemd_unit_state{{job="node",name="{unit}",state="active"}})'),
+        unit="percentunit",
+        description="Share of members that run.",
+        steps=WHOLE,
+    )
+
+
+def backup(component: str) -> Panel:
+    """Return how old the last backup of a component is, whichever member made it."""
+    return number(
+        "Last backup",
+        Query(f'time() - max(alicerce_backup_last_success_timestamp_seconds{{component="{component}"}})'),
+        unit="s",
+        description="How long ago the last backup succeeded.",
+    )
+
+
+def etcd() -> Dashboard:
+    """Return the dashboard of etcd, in which Patroni keeps who leads PostgreSQL."""
+    member = 'job="etcd"'
+    return board(
+        "store-etcd",
+        "Store: etcd",
+        "PostgreSQL fails over by it: it must have a leader, and write fast.",
+        [
+            Row(
+                "Cluster",
+                (
+                    number(
+                        "Members",
+                        Query(f"avg(up{{{member}}})"),
+                        unit="percentunit",
+                        description="Share that answers.",
+                        steps=WHOLE,
+                    ),
+                    number(
+                        "Members with a leader",
+                        Query(f"avg(etcd_server_has_leader{{{member}}})"),
+                        unit="percentunit",
+                        steps=WHOLE,
+                    ),
+                    number(
+                        "Elections in an hour",
+                        Query(f"max(increase(etcd_server_leader_changes_seen_total{{{member}}}[1h]))"),
+                        steps=((None, GREEN), (3, ORANGE), (5.5, RED)),
+                        decimals=0,
+                    ),
+                    number(
+                        "Database",
+                        Query(
+                            f"max(etcd_mvcc_db_total_size_in_bytes{{{member}}} / etcd_server_quota_backend_bytes{{{member}}})"
+                        ),
+                        unit="percentunit",
+                        description="Share of the size at which etcd refuses writes.",
+                        steps=((None, GREEN), (0.5, ORANGE), (0.8, RED)),
+                        decimals=1,
+                    ),
+                    number(
+                        "Proposals pending",
+                        Query(f"max(etcd_server_proposals_pending{{{member}}})"),
+                        steps=((None, GREEN), (5, ORANGE)),
+                    ),
+                    number(
+                        "Alerts",
+                        Query('count(ALERTS{alertstate="firing",service="etcd"}) or vector(0)'),
+                        steps=NONE_EXPECTED,
+                    ),
+                    states(
+                        "Leader",
+                        Query(f"etcd_server_is_leader{{{member}}}", "{{host}}"),
+                        yes=("leads", GREEN),
+                        no=("follows", "text"),
+                    ),
+                    units("etcd.service"),
+                ),
+            ),
+            Row(
+                "Disk and network",
+                (
+                    graph(
+                        "Writing the log",
+                        Query(
+                            f"histogram_quantile(0.99, sum by (le, host) (rate(etcd_disk_wal_fsync_duration_seconds_bucket{{{member}}}{RATE})))",
+                            "{{host}}",
+                        ),
+                        unit="s",
+                        description="99% of the calls of fsync are faster. A slow disk costs elections.",
+                        steps=((None, GREEN), (0.1, RED)),
+                    ),
+                    graph(
+                        "Writing the database",
+                        Query(
+                            f"histogram_quantile(0.99, sum by (le, host) (rate(etcd_disk_backend_commit_duration_seconds_bucket{{{member}}}{RATE})))",
+                            "{{host}}",
+                        ),
+                        unit="s",
+                        description="99% of the commits are faster.",
+                    ),
+                    graph(
+                        "Between members",
+                        Query(
+                            f"histogram_quantile(0.99, sum by (le, host) (rate(etcd_network_peer_round_trip_time_seconds_bucket{{{member}}}{RATE})))",
+                            "{{host}}",
+                        ),
+                        unit="s",
+                        description="99% of the round trips to the others are faster.",
+                    ),
+                ),
+            ),
+            Row(
+                "Work",
+                (
+                    graph(
+                        "Proposals",
+                        Query(
+                            f"sum by (host) (rate(etcd_server_proposals_applied_total{{{member}}}{RATE}))",
+                            "{{host}}",
+                        ),
+                        unit="ops",
+                    ),
+                    graph(
+                        "What went wrong",
+                        Query(
+                            f"sum(rate(etcd_server_proposals_failed_total{{{member}}}{RATE}))",
+                            "proposals failed",
+                        ),
+                        Query(f"sum(rate(etcd_server_slow_apply_total{{{member}}}{RATE}))", "slow to apply"),
+                        Query(
+                            f"sum(rate(etcd_server_heartbeat_send_failures_total{{{member}}}{RATE}))",
+                            "heartbeats late",
+                        ),
+                        unit="ops",
+                    ),
+                    graph(
+                        "Memory",
+                        Query(f"process_resident_memory_bytes{{{member}}}", "{{host}}"),
+                        unit="bytes",
+                    ),
+                ),
+            ),
+        ],
+    )
+
+
+def postgresql() -> Dashboard:
+    """Return the dashboard of PostgreSQL, as Patroni tells of it."""
+    member = 'job="patroni"'
+    return board(
+        "store-postgresql",
+        "Store: PostgreSQL",
+        "Who leads, who follows, and how far behind, as Patroni says.",
+        [
+            Row(
+                "Cluster",
+                (
+                    number(
+                        "Members",
+                        Query(f"avg(patroni_postgres_running{{{member}}})"),
+                        unit="percentunit",
+                        description="Share that runs.",
+                        steps=WHOLE,
+                    ),
+                    number(
+                        "Primaries",
+                        Query(f"sum(patroni_primary{{{member}}})"),
+                        steps=((None, RED), (1, GREEN), (2, RED)),
+                    ),
+                    number(
+                        "Synchronous standbys",
+                        Query(
+                            f"sum(patroni_quorum_standby{{{member}}}) + sum(patroni_sync_standby{{{member}}})"
+                        ),
+                        description="Without one, writes wait.",
+                        steps=((None, RED), (1, GREEN)),
+                    ),
+                    number(
+                        "Timeline",
+                        Query(f"max(patroni_postgres_timeline{{{member}}})"),
+                        description="Grows by one with each change of the primary.",
+                    ),
+                    backup("postgresql"),
+                    number(
+                        "Alerts",
+                        Query('count(ALERTS{alertstate="firing",service="postgresql"}) or vector(0)'),
+                        steps=NONE_EXPECTED,
+                    ),
+                    states(
+                        "Primary",
+                        Query(f"patroni_primary{{{member}}}", "{{host}}"),
+                        yes=("primary", GREEN),
+                        no=("other", "text"),
+                    ),
+                    states(
+                        "Synchronous",
+                        Query(
+                            f"patroni_quorum_standby{{{member}}} or patroni_sync_standby{{{member}}}",
+                            "{{host}}",
+                        ),
+                        yes=("standby", GREEN),
+                        no=("other", "text"),
+                    ),
+                ),
+            ),
+            Row(
+                "Replication",
+                (
+                    graph(
+                        "Written",
+                        Query(f"max(rate(patroni_xlog_location{{{member}}}{RATE}))", "log of the primary"),
+                        unit="Bps",
+                    ),
+                    graph(
+                        "Behind the primary",
+                        Query(
+                            f"clamp_min(scalar(max(patroni_xlog_location{{{member}}})) - (patroni_xlog_replayed_location{{{member}}}"
+                            f" and on (instance) patroni_replica{{{member}}} == 1), 0)",
+                            "{{host}}",
+                        ),
+                        unit="bytes",
+                        description="Log that a replica has not replayed yet.",
+                    ),
+                    graph(
+                        "Streaming",
+                        Query(
+                            f"sum(patroni_postgres_streaming{{{member}}})", "replicas that follow the primary"
+                        ),
+                    ),
+                ),
+            ),
+            Row(
+                "Patroni",
+                (
+                    graph(
+                        "Silence of etcd",
+                        Query(f"time() - patroni_dcs_last_seen{{{member}}}", "{{host}}"),
+                        unit="s",
+                        description="How long ago Patroni last heard of etcd.",
+                    ),
+                    graph(
+                        "What waits for somebody",
+                        Query(
+                            f"sum(patroni_pending_restart{{{member}}})",
+                            "members with settings that want a restart",
+                        ),
+                        Query(f"max(patroni_is_paused{{{member}}})", "Patroni is paused"),
+                    ),
+                    graph(
+                        "Age of the server",
+                        Query(f"time() - patroni_postmaster_start_time{{{member}}}", "{{host}}"),
+                        unit="s",
+                    ),
+                    units("patroni.service"),
+                ),
+            ),
+        ],
+    )
+
+
+def rabbitmq() -> Dashboard:
+    """Return the dashboard of RabbitMQ."""
+    node, queues = 'job="rabbitmq"', 'job="rabbitmq_queues"'
+    return board(
+        "store-rabbitmq",
+        "Store: RabbitMQ",
+        "Queues, what flows through them, and what its nodes have to spare.",
+        [
+            Row(
+                "Cluster",
+                (
+                    number(
+                        "Nodes",
+                        Query(f"avg(up{{{node}}})"),
+                        unit="percentunit",
+                        description="Share that answers.",
+                        steps=WHOLE,
+                    ),
+                    number(
+                        "Nodes cut off",
+                        Query(f"sum(rabbitmq_unreachable_cluster_peers_count{{{node}}})"),
+                        steps=NONE_EXPECTED,
+                    ),
+                    number(
+                        "Alarms",
+                        Query(
+                            f'sum({{__name__=~"rabbitmq_alarms_(memory_used_watermark|free_disk_space_watermark|file_descriptor_limit)",{node}}})'
+                        ),
+                        description="Short of memory, disk or files: publishers are held back.",
+                        steps=NONE_EXPECTED,
+                    ),
+                    number(
+                        "Dead letters",
+                        Query(
+                            f'sum(max by (queue) (rabbitmq_detailed_queue_messages{{{queues},queue=~".+[.]dead"}}))'
+                        ),
+                        description="Events that could not be handled.",
+                        steps=NONE_EXPECTED,
+                    ),
+                    backup("rabbitmq"),
+                    number(
+                        "Alerts",
+                        Query('count(ALERTS{alertstate="firing",service="rabbitmq"}) or vector(0)'),
+                        steps=NONE_EXPECTED,
+                    ),
+                ),
+            ),
+            Row(
+                "Queues",
+                (
+                    graph(
+                        "Messages that wait",
+                        Query(
+                            f"max by (queue) (rabbitmq_detailed_queue_messages_ready{{{queues}}})",
+                            "{{queue}}",
+                        ),
+                    ),
+                    graph(
+                        "Messages being handled",
+                        Query(
+                            f"max by (queue) (rabbitmq_detailed_queue_messages_unacked{{{queues}}})",
+                            "{{queue}}",
+                        ),
+                    ),
+                    graph(
+                        "Consumers",
+                        Query(f"max by (queue) (rabbitmq_detailed_queue_consumers{{{queues}}})", "{{queue}}"),
+                    ),
+                    graph(
+                        "Delivered",
+                        Query(
+                            f"sum by (queue) (rate(rabbitmq_detailed_queue_messages_delivered_ack_total{{{queues}}}{RATE}))",
+                            "{{queue}}",
+                        ),
+                        unit="ops",
+                    ),
+                    graph(
+                        "Acknowledged",
+                        Query(
+                            f"sum by (queue) (rate(rabbitmq_detailed_queue_messages_acked_total{{{queues}}}{RATE}))",
+                            "{{queue}}",
+                        ),
+                        unit="ops",
+                    ),
+                    graph(
+                        "Delivered once more",
+                        Query(
+                            f"sum by (queue) (rate(rabbitmq_detailed_queue_messages_redelivered_total{{{queues}}}{RATE}))",
+                            "{{queue}}",
+                        ),
+                        unit="ops",
+                    ),
+                ),
+            ),
+            Row(
+                "Publishers",
+                (
+                    graph(
+                        "Published",
+                        Query(
+                            f"sum(rate(rabbitmq_global_messages_received_total{{{node}}}{RATE}))", "received"
+                        ),
+                        Query(
+                            f"sum(rate(rabbitmq_global_messages_confirmed_total{{{node}}}{RATE}))",
+                            "confirmed",
+                        ),
+                        Query(
+                            f"sum(rate(rabbitmq_global_messages_unroutable_returned_total{{{node}}}{RATE}))",
+                            "returned, since no queue takes them",
+                        ),
+                        unit="ops",
+                    ),
+                    graph("Connections", Query(f"rabbitmq_connections{{{node}}}", "{{host}}")),
+                    graph("Channels", Query(f"rabbitmq_channels{{{node}}}", "{{host}}")),
+                ),
+            ),
+            Row(
+                "Nodes",
+                (
+                    graph(
+                        "Memory",
+                        Query(
+                            f"rabbitmq_process_resident_memory_bytes{{{node}}} / rabbitmq_resident_memory_limit_bytes{{{node}}}",
+                            "{{host}}",
+                        ),
+                        unit="percentunit",
+                        description="Share of the amount at which publishers are held back.",
+                        steps=ENDING,
+                    ),
+                    graph(
+                        "Free disk",
+                        Query(f"rabbitmq_disk_space_available_bytes{{{node}}}", "{{host}}"),
+                        Query(
+                            f"max(rabbitmq_disk_space_available_limit_bytes{{{node}}})",
+                            "publishers are held back below",
+                        ),
+                        unit="bytes",
+                    ),
+                    graph(
+                        "Open files",
+                        Query(
+                            f"rabbitmq_process_open_fds{{{node}}} / rabbitmq_process_max_fds{{{node}}}",
+                            "{{host}}",
+                        ),
+                        unit="percentunit",
+                        steps=ENDING,
+                    ),
+                    graph(
+                        "Raft: not applied yet",
+                        Query(
+                            f"rabbitmq_raft_log_commit_index{{{node}}} - rabbitmq_raft_log_last_applied_index{{{node}}}",
+                            "{{host}}",
+                        ),
+                        description="Entries that the members of the queues have agreed on and this node has still to apply.",
+                        span=12,
+                    ),
+                    units("rabbitmq-server.service"),
+                ),
+            ),
+        ],
+    )
+
+
+def mongodb() -> Dashboard:
+    """Return the dashboard of MongoDB: its units and backups."""
+    return board(
+        "store-mongodb",
+        "Store: MongoDB",
+        "What systemd and its backups tell of MongoDB.",
+        [
+            Row(
+                "Replica set",
+                (
+                    working("mongod.service"),
+                    backup("mongodb"),
+                    number(
+                        "Alerts",
+                        Query('count(ALERTS{alertstate="firing",service="mongodb"}) or vector(0)'),
+                        steps=NONE_EXPECTED,
+                    ),
+                    units("mongod.service"),
+                ),
+            ),
+        ],
+    )
+
+
+def redis() -> Dashboard:
+    """Return the dashboard of Redis and Sentinel: their units, and who does without them."""
+    return board(
+        "store-redis",
+        "Store: Redis",
+        "What systemd tells of Redis and Sentinel, and which services do without it.",
+        [
+            Row(
+                "Primary, replicas and Sentinels",
+                (
+                    working("redis-server.service"),
+                    working("redis-sentinel.service"),
+                    number(
+                        "Alerts",
+                        Query('count(ALERTS{alertstate="firing",service=~"redis|sentinel"}) or vector(0)'),
+                        steps=NONE_EXPECTED,
+                    ),
+                    units("redis-server.service", "redis-sentinel.service"),
+                ),
+            ),
+            Row(
+                "Services",
+                (
+                    states(
+                        "Circuit breakers",
+                        Query(
+                            "max by (service, host, breaker) (alicerce_breaker_open)",
+                            "{{service}} on {{host}}: {{breaker}}",
+                        ),
+                        description="Open: the service does without it, until a trial succeeds.",
+                        yes=("open", RED),
+                        no=("closed", GREEN),
+                    ),
+                    graph(
+                        "Breakers opened",
+                        Query(
+                            f"sum by (service, breaker) (rate(alicerce_breaker_opened_total{RATE}))",
+                            "{{service}}: {{breaker}}",
+                        ),
+                        unit="ops",
+                        span=12,
+                    ),
+                ),
+            ),
+        ],
+    )
+
+
+STORES: dict[str, Callable[[], Dashboard]] = {
+    "etcd": etcd,
+    "postgresql": postgresql,
+    "rabbitmq": rabbitmq,
+    "mongodb": mongodb,
+    "redis": redis,
+}
+"""By the group of hosts that are its members."""

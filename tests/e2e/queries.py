@@ -1,0 +1,160 @@
+"""The queries of dashboards and rules, and a way to ask a host's Prometheus all of them at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PAST = 1800
+"""Seconds of the past that count: what a service counts begins anew when it is restarted, as tests do."""
+WINDOWS = {"$__rate_interval": "5m", "$__range": "1h", "$__interval": "1m"}
+"""Grafana's own variables, and what stands for them."""
+STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`"
+TOKEN = re.compile(
+    rf"(?P<string>{STRING})|(?P<range>\[[^\]]*\])|(?P<number>\d[\w.]*)"
+    rf"|(?P<name>[A-Za-z_:][\w:]*)?\s*(?P<matchers>\{{(?:[^{{}}\"'`]|{STRING})*\}})"
+    r"|(?P<word>[A-Za-z_:][\w:]*)(?P<call>\s*\()?"
+)
+GROUPING = {"by", "without", "on", "ignoring", "group_left", "group_right"}
+WORDS = {"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"} | {
+    *(
+        "sum",
+        "min",
+        "max",
+        "avg",
+        "count",
+        "group",
+        "stddev",
+        "stdvar",
+        "topk",
+        "bottomk",
+        "quantile",
+        "count_values",
+    )
+}
+"""What stands in an expression where a metric might, and is none."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A PromQL expression and where it stands."""
+
+    place: str
+    text: str
+    whole: bool = True
+    """Whether it must find something as a whole, or only each of its selectors."""
+
+
+def selectors(text: str) -> list[str]:
+    """Return the selectors of series in an expression, without ranges and offsets."""
+    found: list[str] = []
+    position = 0
+    while match := TOKEN.search(text, position):
+        position = match.end()
+        if match["matchers"]:
+            found.append((match["name"] or "") + match["matchers"])
+        elif match["word"] in GROUPING and match["call"]:
+            position = text.index(")", position) + 1
+        elif match["word"] and not match["call"] and match["word"].lower() not in WORDS | GROUPING:
+            found.append(match["word"])
+    return found
+
+
+def metric(selector: str) -> str:
+    """Return the name of a selector's metric; the pattern where it is none."""
+    named = re.search(r'__name__=~?"([^"]+)"', selector)
+    return selector.partition("{")[0] or (named[1] if named else selector)
+
+
+def fill(text: str, variables: Iterable[str]) -> str:
+    """Put a window or a pattern that matches every value in place of each variable. Raises ValueError for others."""
+    for name, window in WINDOWS.items():
+        text = text.replace(name, window)
+    for name in variables:
+        text = re.sub(rf"\$({name}\b|{{{name}}})", ".+", text)
+    if "$" in text:
+        raise ValueError(f"a variable that nothing sets: {text}")
+    return text
+
+
+def of_dashboard(file: Path) -> Iterator[Expression]:
+    """Yield the expressions of one dashboard: of its variables, its annotations and its panels."""
+    board: dict[str, Any] = json.loads(file.read_text())
+    variables = board["templating"].get("list", []) if "templating" in board else []
+    names = [variable["name"] for variable in variables]
+    for variable in variables:
+        asked = re.fullmatch(r"label_values\((.+), *(\w+)\)", variable["query"]["query"])
+        if not asked:
+            raise ValueError(f"{file.name}: variable {variable['name']}: no label_values(metric, label)")
+        yield Expression(
+            f"{file.name}: variable {variable['name']}", fill(f"group by ({asked[2]}) ({asked[1]})", names)
+        )
+    for annotation in board.get("annotations", {}).get("list", []):
+        if "expr" in annotation:
+            yield Expression(f"{file.name}: annotation {annotation['name']}", fill(annotation["expr"], names))
+    for panel in board["panels"]:
+        for target in panel.get("targets", []):
+            yield Expression(
+                f"{file.name}: {panel['title']} ({target['refId']})", fill(target["expr"], names)
+            )
+
+
+def of_rules(answer: dict[str, Any]) -> Iterator[Expression]:
+    """Yield the expressions of rules as Prometheus tells them; an alert rightly finds nothing when all is well."""
+    for group in answer["data"]["groups"]:
+        for rule in group["rules"]:
+            yield Expression(
+                f"rule {rule['name']} of {group['name']}", rule["query"], whole=rule["type"] == "recording"
+            )
+
+
+PROGRAM = """
+import http.client, json, ssl, time
+from urllib.parse import urlencode
+
+tls = "/etc/alicerce/tls/"
+context = ssl.create_default_context(cafile=tls + "ca.crt")
+context.load_cert_chain(tls + "host.crt", tls + "host.key")
+connection = http.client.HTTPSConnection("127.0.0.1", 9090, context=context, timeout=60)
+
+
+def call(path, **parameters):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST" if parameters else "GET", "/api/v1/" + path, urlencode(parameters), headers)
+    return json.loads(connection.getresponse().read())
+
+
+def found(query):
+    now = time.time()
+    answer = call("query_range", query=query, start=now - PAST, end=now, step=60)
+    if answer["status"] != "success":
+        return answer["error"]
+    return "" if answer["data"]["result"] else "finds nothing"
+
+
+if QUERIES is None:
+    print(json.dumps(call("rules")))
+else:
+    missing = {query: "" for query in QUERIES}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        missing = {query: why for query in missing if (why := found(query))}
+        if not missing or time.monotonic() > deadline:
+            break
+        time.sleep(5)
+    print(json.dumps(missing))
+"""
+
+
+def program(queries: Iterable[str] | None, *, patience: float = 0) -> str:
+    """Return a program for a host of the group observability.
+
+    It prints a JSON object of the queries that fail or have found nothing in the last half hour, and why, after
+    having tried them again for `patience` seconds; without queries, what Prometheus tells of its rules.
+    """
+    asked = None if queries is None else sorted(set(queries))
+    return f"QUERIES = {asked!r}\nPATIENCE = {patience!r}\nPAST = {PAST!r}\n{PROGRAM}"

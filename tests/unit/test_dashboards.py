@@ -1,0 +1,136 @@
+"""Dashboards are whole: each place, name and query in them is one that Grafana and Prometheus take."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dashboards.services import service_board
+from dashboards.stores import STORES
+from tests.e2e.queries import fill, metric, of_dashboard, program, selectors
+from tests.unit.load import ROOT, load_script
+
+script = load_script("grafana_dashboards")
+FILES = sorted(script.FOLDER.glob("*.json"))
+CATALOGUE: dict[str, Any] = yaml.safe_load(script.CATALOGUE.read_text())["services"]
+
+
+def panels(file: Path) -> list[dict[str, Any]]:
+    return list(json.loads(file.read_text())["panels"])
+
+
+def test_every_service_and_store_has_a_dashboard() -> None:
+    names = {file.stem for file in FILES}
+    assert {f"service-{service}" for service in CATALOGUE} | {f"store-{store}" for store in STORES} <= names
+
+
+def test_addresses_are_not_taken_twice_and_not_too_long() -> None:
+    uids = Counter(json.loads(file.read_text())["uid"] for file in FILES)
+    assert set(uids.values()) == {1}
+    assert max(map(len, uids)) <= 40
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_panels_have_a_title_a_source_and_a_place_of_their_own(file: Path) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in panels(file):
+        place = panel["gridPos"]
+        covered = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not covered & taken, panel["title"]
+        assert max(x for x, _ in covered) < 24, panel["title"]
+        taken |= covered
+        assert panel["title"]
+        if panel["type"] != "row":
+            assert panel["targets"], panel["title"]
+            assert {target["datasource"]["uid"] for target in panel["targets"]} == {"prometheus"}
+    numbers = Counter(panel["id"] for panel in panels(file))
+    assert set(numbers.values()) == {1}
+
+
+def test_every_query_is_one_that_prometheus_reads(tmp_path: Path) -> None:
+    expressions = [expression for file in FILES for expression in of_dashboard(file)]
+    rules = [{"record": f"query:{n}", "expr": each.text} for n, each in enumerate(expressions)]
+    (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": rules}]}))
+    promtool = load_script("alert_rules").program("promtool")
+    said = subprocess.run(
+        [promtool, "check", "rules", str(tmp_path / "queries.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_a_further_service_has_a_dashboard_by_its_entry() -> None:
+    entry = yaml.safe_load((ROOT / "tests/fixtures/fourth_service/entry.yml").read_text())["greeting"]
+    made = service_board("greeting", entry)
+    titles = [panel.title for panel in made.panels or []]
+    assert made.uid == "alicerce-service-greeting"
+    assert {"Objectives", "Rate", "Errors", "Duration", "Saturation"} <= set(titles)
+    assert "Events" not in titles
+
+
+def test_the_check_names_what_is_stale_and_writing_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(script, "FOLDER", tmp_path)
+    (tmp_path / "forgotten.json").write_text("{}")
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["grafana_dashboards", *arguments])
+        return int(script.main())
+
+    assert run("--check") == 1
+    said = capsys.readouterr().err
+    assert "edge.json is not what the code makes" in said
+    assert "forgotten.json is not what the code makes" in said
+    assert run() == 0
+    assert run("--check") == 0
+    assert not (tmp_path / "forgotten.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("up == 0", ["up"]),
+        ('up{job="node"} == 1 unless on (host) other{a="}"}', ['up{job="node"}', 'other{a="}"}']),
+        (
+            "sum by (a, b) (rate(x_total[5m])) / on (a) group_left (c) max without (d) (y) > bool 1e3",
+            ["x_total", "y"],
+        ),
+        ("(sum(up) or vector(0)) <= 1.5", ["up"]),
+        ("max_over_time(a:b:c[1h] offset 5m) and time() - z < 5 * 60", ["a:b:c", "z"]),
+        ('{__name__=~"a|b",job="c"} == 0', ['{__name__=~"a|b",job="c"}']),
+        ('label_replace(up, "a", "$1", "b", "(.*)") ', ["up"]),
+        ("histogram_quantile(0.9, sum by (le) (rate(x_bucket{a='b'}[5m:1m])))", ["x_bucket{a='b'}"]),
+    ],
+)
+def test_selectors_of_an_expression_are_found(text: str, found: list[str]) -> None:
+    assert selectors(text) == found
+
+
+def test_a_selector_has_the_name_of_its_metric() -> None:
+    assert [metric(each) for each in ("up", 'up{a="b"}', '{__name__="up"}')] == ["up"] * 3
+
+
+def test_variables_become_patterns_and_an_unknown_one_is_a_mistake() -> None:
+    filled = fill('rate(x{zone=~"$zone",zone_name=~"${zone_name}"}[$__rate_interval])', ["zone", "zone_name"])
+    assert filled == 'rate(x{zone=~".+",zone_name=~".+"}[5m])'
+    with pytest.raises(ValueError, match="a variable that nothing sets"):
+        fill('x{host="$host"}', ["zone"])
+
+
+def test_the_program_for_the_host_is_python() -> None:
+    for queries in (None, ["up", 'x{a="b"}']):
+        compile(program(queries, patience=1), "program", "exec")
