@@ -14,6 +14,7 @@ from dashboards.parts import (
     Query,
     Row,
     board,
+    deployments,
     graph,
     number,
     states,
@@ -220,4 +221,5 @@ def overview() -> Dashboard:
                 ),
             ),
         ],
+        annotations=[deployments()],
     )

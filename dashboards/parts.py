@@ -220,8 +220,29 @@ def choice(name: str, metric: str, *, label: str = "") -> Variable:
     )
 
 
+def deployments(matchers: str = "") -> boards.AnnotationQuery:
+    """Return a mark in all graphs for the first five minutes of a release that was not there before."""
+    releases = f"count by (job, release) (alicerce_release_info{{{matchers}}}"
+    return (
+        boards.AnnotationQuery()
+        .name("Deployments")
+        .datasource(METRICS)
+        .enable(True)
+        .icon_color("blue")
+        .expr(f"{releases}) unless {releases} offset 5m)")
+        .step("60s")
+        .title_format("{{job}}: {{release}}")
+    )
+
+
 def board(
-    uid: str, title: str, description: str, rows: Iterable[Row], *, variables: Iterable[Variable] = ()
+    uid: str,
+    title: str,
+    description: str,
+    rows: Iterable[Row],
+    *,
+    variables: Iterable[Variable] = (),
+    annotations: Iterable[boards.AnnotationQuery] = (),
 ) -> dashboard.Dashboard:
     """Return a dashboard. Its address is /d/`TAG`-`uid`, as long as the uid stays."""
     menu = (
@@ -246,15 +267,19 @@ def board(
     )
     for variable in variables:
         made = made.with_variable(variable)
+    for annotation in annotations:
+        made = made.annotation(annotation)
     for row in rows:
         made = made.with_row(boards.Row(row.title))
         for panel in row.panels:
             made = made.with_panel(panel)
     built = made.build()
     lay_out(built.panels or [])
+    # In plain sight, as every version of Grafana shows them, and not in a menu of newer ones.
     for link in built.links or []:
-        # In plain sight, as every version of Grafana shows it, and not in a menu of newer ones.
         link.placement = None  # type: ignore[assignment]
+    for mark in built.annotations.list_val or []:
+        mark.placement = None  # type: ignore[assignment]
     return built
 
 

@@ -18,6 +18,7 @@ from dashboards.parts import (
     Row,
     board,
     choice,
+    deployments,
     graph,
     number,
     states,
@@ -44,6 +45,7 @@ def service_board(name: str, entry: Mapping[str, Any]) -> Dashboard:
         f"Objectives, rate, errors, duration and saturation of {name}, and its events.",
         rows,
         variables=[choice("zone", f'up{{job="{name}"}}')],
+        annotations=[deployments(f'job="{name}"')],
     )
 
 
@@ -225,11 +227,16 @@ def saturation_row(name: str, entry: Mapping[str, Any]) -> Row:
             Query(f'max by (host, process) (up{{job="{name}",zone=~"$zone"}})', "{{host}} {{process}}"),
             yes=("answers", GREEN),
             no=("silent", RED),
+            span=8,
         ),
         graph(
             "Instances that an edge may use",
             Query(f'haproxy_backend_active_servers{{{proxy},zone=~"$zone"}}', "{{host}}"),
-            span=12,
+        ),
+        graph(
+            "Processes by release",
+            Query(f'count by (release) (alicerce_release_info{{job="{name}",zone=~"$zone"}})', "{{release}}"),
+            stacked=True,
         ),
     ]
     return Row("Saturation", tuple(panels))

@@ -46,7 +46,7 @@ class Expression:
     place: str
     text: str
     whole: bool = True
-    """Whether it must find something as a whole, or only each of its selectors."""
+    """Whether it must find something as a whole, or only each of its selectors: a mark in a graph is rarely there."""
 
 
 def selectors(text: str) -> list[str]:
@@ -95,7 +95,9 @@ def of_dashboard(file: Path) -> Iterator[Expression]:
         )
     for annotation in board.get("annotations", {}).get("list", []):
         if "expr" in annotation:
-            yield Expression(f"{file.name}: annotation {annotation['name']}", fill(annotation["expr"], names))
+            yield Expression(
+                f"{file.name}: annotation {annotation['name']}", fill(annotation["expr"], names), whole=False
+            )
     for panel in board["panels"]:
         for target in panel.get("targets", []):
             yield Expression(

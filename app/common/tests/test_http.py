@@ -191,6 +191,7 @@ def test_metrics_count_by_route_template(client: FlaskClient) -> None:
     client.get("/api/v1/things/0af76519-16cd-43dd-8448-eb211c80319c")
     client.get("/no/such/path")
     text = client.get("/metrics").text
+    assert 'alicerce_release_info{release="test"} 1.0' in text
     assert (
         'flask_http_request_duration_seconds_count{method="GET",route="/api/v1/things/<uuid:thing_id>",status="200"} 1.0'
         in text

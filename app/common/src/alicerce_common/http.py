@@ -155,7 +155,7 @@ def create_app(
 
     errors.init_app(app)
     health.init_app(app, settings, health.Readiness(checks))
-    metrics.init_app(app)
+    metrics.init_app(app, release=settings.service_release)
     if verifier is not None:
         tokens.init_app(app, verifier)
     for blueprint in blueprints:

@@ -66,7 +66,7 @@ def serve(
     app = Flask(settings.service_name, static_folder=None)
     errors.init_app(app)
     health.init_app(app, settings, health.Readiness(checks), alive=alive)
-    metrics.init_app(app, requests=False)
+    metrics.init_app(app, release=settings.service_release, requests=False)
     server = _Server(("" if settings.tls else "127.0.0.1", settings.metrics_port), _Handler)
     server.tls = settings.tls.server_context() if settings.tls else None
     server.set_app(app)
