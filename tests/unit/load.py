@@ -1,4 +1,4 @@
-"""Plugins and scripts of this repository as modules, without Ansible's loader."""
+"""Plugins, scripts and roles' programs of this repository as modules, without Ansible's loader."""
 
 import importlib.util
 import sys
@@ -19,8 +19,8 @@ def load_script(name: str) -> ModuleType:
     return _load(name, ROOT / "scripts" / name)
 
 
-def load_role_file(path: str) -> ModuleType:
-    """Import a program that a role installs, by its path below roles/, anew on each call."""
+def load_program(path: str) -> ModuleType:
+    """Import the file at a path below roles/, anew on each call."""
     return _load(Path(path).stem, ROOT / "roles" / path)
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.load import load_role_file
+from tests.unit.load import load_program
 
-program = load_role_file("postgresql/files/keep_etcd_leader_elsewhere.py")
+program = load_program("postgresql/files/keep_etcd_leader_elsewhere.py")
 NEAR = {"a.example"}
 
 
