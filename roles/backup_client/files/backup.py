@@ -20,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 SETTINGS_DIR = Path(os.environ.get("ALICERCE_BACKUP_DIR", "/etc/alicerce/backup"))
 NO_REPOSITORY = 10
@@ -81,7 +81,7 @@ class MongoDB:
             raise BackupError("no member is a primary or a secondary")
         return bool((secondaries + primaries)[0] == self.settings["member"])
 
-    def dump(self, out: BinaryIO) -> None:
+    def dump(self, out: IO[bytes]) -> None:
         """Write the databases to a stream."""
         import bson  # noqa: PLC0415
 
@@ -122,7 +122,7 @@ class MongoDB:
         out.write(b"E" + bson.encode({"documents": count}))
 
     @staticmethod
-    def records(source: BinaryIO) -> Iterator[tuple[bytes, Any]]:
+    def records(source: IO[bytes]) -> Iterator[tuple[bytes, Any]]:
         """Read the records of a dump. Raises BackupError when it broke off."""
         from bson.raw_bson import RawBSONDocument  # noqa: PLC0415
 
@@ -138,12 +138,14 @@ class MongoDB:
             yield kind, document
         raise BackupError("the dump has no end; the store has a part of it now")
 
-    def load(self, source: BinaryIO, login: dict[str, str]) -> dict[str, int]:
+    def load(self, source: IO[bytes], login: dict[str, str]) -> dict[str, int]:
         """Replace the databases that are in a dump; return how many documents each collection has got."""
         counts: dict[str, int] = {}
         dropped: set[str] = set()
         with self.client(host=self.settings["members"], w="majority", **login) as client:
-            collection, rows, size = None, [], 0
+            collection: Any = None
+            rows: list[Any] = []
+            size = 0
 
             def write() -> None:
                 nonlocal rows, size
@@ -200,11 +202,11 @@ class RabbitMQ:
         said = self.control("cluster_status", "--formatter=json", stdout=subprocess.PIPE)
         return bool(min(json.loads(said.stdout)["running_nodes"]) == self.settings["node"])
 
-    def dump(self, _out: BinaryIO) -> None:
+    def dump(self, _out: IO[bytes]) -> None:
         """Write the definitions to stdout."""
         self.control("export_definitions", "-")
 
-    def load(self, source: BinaryIO, _login: dict[str, str]) -> dict[str, int]:
+    def load(self, source: IO[bytes], _login: dict[str, str]) -> dict[str, int]:
         """Declare what a dump holds; return how much of each kind."""
         text = source.read()
         definitions = json.loads(text)
@@ -218,7 +220,7 @@ class RabbitMQ:
         return {kind: len(entries) for kind, entries in definitions.items() if isinstance(entries, list)}
 
 
-STORES = {"mongodb": MongoDB, "rabbitmq": RabbitMQ}
+STORES: dict[str, type[MongoDB] | type[RabbitMQ]] = {"mongodb": MongoDB, "rabbitmq": RabbitMQ}
 
 
 class Backup:
