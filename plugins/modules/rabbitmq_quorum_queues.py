@@ -29,8 +29,8 @@ options:
     default: ""
   replace:
     description:
-      - Whether a node that runs gets its replica of a queue anew where that does not run, as one does whose log was cut short by a full disk.
-        Only where most replicas run without it, and when it still does not run after O(timeout).
+      - Whether a node that runs gets its replica of a queue anew where that does not run, or waits for entries that do not come, as one does
+        whose log was cut short by a full disk. Only where most replicas run without it, and when it did not run once within O(timeout).
     type: bool
     default: false
   timeout: {type: int, default: 0, description: Seconds to wait until the queues are whole and led as asked.}
@@ -59,6 +59,8 @@ EXAMPLES = """
 SPREAD = "spread"
 RUNNING = {"leader", "follower"}
 """States of a replica that takes part."""
+STUCK = {"noproc", "await_condition"}
+"""States of a replica on a node that runs, which it leaves soon if it can: it does not run, or waits for entries of its log."""
 CALL_SECONDS = 30
 """Seconds that a call of RabbitMQ's tools may take."""
 
@@ -133,17 +135,15 @@ def moves_of(queues: list[dict[str, Any]], nodes: list[str], lead: str) -> list[
     ]
 
 
-def lost_replicas(queues: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Queue and node of each replica that does not run on a node that does, where most of the others run and one of them leads."""
-    found = []
+def lost_replicas(queues: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Queue and node of each replica that is stuck on a node that runs, where most of the others run and one of them leads."""
+    found: set[tuple[str, str]] = set()
     for queue in queues:
         running = sum(replica["state"] in RUNNING for replica in queue["replicas"])
         if leader(queue) and 2 * running > len(queue["replicas"]):
-            found += [
-                (queue["name"], replica["node"])
-                for replica in queue["replicas"]
-                if replica["state"] == "noproc"
-            ]
+            found |= {
+                (queue["name"], replica["node"]) for replica in queue["replicas"] if replica["state"] in STUCK
+            }
     return found
 
 
@@ -206,6 +206,7 @@ def main() -> None:
     moved: list[str] = []
     replaced: list[str] = []
     queues: list[dict[str, Any]] = []
+    lost: set[tuple[str, str]] | None = None
     while True:
         try:
             queues = broker.queues()
@@ -222,11 +223,12 @@ def main() -> None:
                     broker.move(queues, lead)
                 else:
                     problems = ["the cluster does not know its new leaders yet"]
+            stuck = lost_replicas(queues)
+            lost = stuck if lost is None else lost & stuck
             if module.params["replace"] and not replaced and time.monotonic() >= deadline:
-                lost = lost_replicas(queues)
-                replaced = [f"{queue} on {node}" for queue, node in lost]
+                replaced = [f"{queue} on {node}" for queue, node in sorted(lost)]
                 if lost and not module.check_mode:
-                    for queue, node in lost:
+                    for queue, node in sorted(lost):
                         broker.replace(queue, node)
                     deadline = time.monotonic() + module.params["timeout"]
         except NoAnswerError as error:

@@ -147,8 +147,6 @@ def on_small_disk(platform: Platform, store: str) -> Iterator[str]:
         back = f"find {directory} -mindepth 1 -delete; cp -a /mnt/. {directory}/"
         must(*inside, f"mount --bind {directory} /mnt; umount {directory}; {back}; umount /mnt; rm {IMAGE}")
         platform.ssh(host, f"systemctl start {unit}")
-        # As an operator does: a log that was cut short may keep a replica of RabbitMQ from starting, until it is made anew.
-        platform.ansible("site.yml", "--tags", store)
         platform.await_whole(store)
 
 
@@ -156,6 +154,9 @@ def fill_disk(scene: Scene) -> None:
     """Leave no byte free on the disk that holds the leader's data."""
     _, directory = DATA[scene.store]
     filler = f"{directory}/filler"
+    if scene.store == "rabbitmq":
+        # As an operator does: replicas whose log was cut short do not start until they are made anew.
+        scene.undo.append(lambda: scene.platform.ansible("site.yml", "--tags", scene.store))
     scene.undo.append(lambda: scene.platform.ssh(scene.leader, f"rm -f {filler}"))
     rest = f"$(df --output=avail --block-size=1 {directory} | tail -1)"
     scene.platform.ssh(

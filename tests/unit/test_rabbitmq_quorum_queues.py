@@ -88,8 +88,12 @@ def test_leaders_are_spread_when_none_has_more_than_its_share(leaders: str, move
     assert queues.moves_of(found, NODES, "spread") == moves
 
 
-def test_a_replica_that_does_not_run_is_lost_where_most_run_without_it() -> None:
-    assert queues.lost_replicas([queue("q", "rabbit@a", c={"state": "noproc"})]) == [("q", "rabbit@c")]
+@pytest.mark.parametrize("state", ["noproc", "await_condition"])
+def test_a_replica_that_is_stuck_is_lost_where_most_run_without_it(state: str) -> None:
+    assert queues.lost_replicas([queue("q", "rabbit@a", c={"state": state})]) == {("q", "rabbit@c")}
+
+
+def test_no_other_replica_is_lost() -> None:
     # Its node does not answer, or one more is away, or nobody leads.
     for changes in (
         {"c": {"state": "down"}},
@@ -98,7 +102,7 @@ def test_a_replica_that_does_not_run_is_lost_where_most_run_without_it() -> None
         {"c": {"state": "noproc"}, "a": {"state": "follower"}},
         {},
     ):
-        assert queues.lost_replicas([queue("q", "rabbit@a", **changes)]) == []
+        assert queues.lost_replicas([queue("q", "rabbit@a", **changes)]) == set()
 
 
 def test_a_replica_is_dropped_before_it_is_made_anew() -> None:
