@@ -55,6 +55,19 @@ def edge() -> Dashboard:
                         Query(f"sum(rate(haproxy_frontend_bytes_out_total{{{EDGE}}}{RATE}))"),
                         unit="Bps",
                     ),
+                    states(
+                        "Public name",
+                        Query('probe_success{job="probe",zone=~"$zone"}', "{{host}}, zone {{zone}}"),
+                        description="Whether an edge host gets a page from it, as a browser would.",
+                        yes=("answers", GREEN),
+                        no=("does not answer", RED),
+                    ),
+                    graph(
+                        "A page from the public name",
+                        Query('probe_duration_seconds{job="probe",zone=~"$zone"}', "{{host}}"),
+                        unit="s",
+                        span=12,
+                    ),
                     graph(
                         "Requests by edge",
                         Query(

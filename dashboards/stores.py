@@ -47,6 +47,26 @@ def working(unit: str) -> Panel:
     )
 
 
+def members(answers: str) -> Panel:
+    """Return the share of members that answer; `answers` selects a metric that is 1 for those."""
+    return number(
+        "Members",
+        Query(f"avg({answers})"),
+        unit="percentunit",
+        description="Share that answers.",
+        steps=WHOLE,
+    )
+
+
+def firing(services: str) -> Panel:
+    """Return how many alerts of a store fire; `services` is a pattern of the label."""
+    return number(
+        "Alerts",
+        Query(f'count(ALERTS{{alertstate="firing",service=~"{services}"}}) or vector(0)'),
+        steps=NONE_EXPECTED,
+    )
+
+
 def backup(component: str) -> Panel:
     """Return how old the last backup of a component is, whichever member made it."""
     return number(
@@ -68,13 +88,7 @@ def etcd() -> Dashboard:
             Row(
                 "Cluster",
                 (
-                    number(
-                        "Members",
-                        Query(f"avg(up{{{member}}})"),
-                        unit="percentunit",
-                        description="Share that answers.",
-                        steps=WHOLE,
-                    ),
+                    members(f"up{{{member}}}"),
                     number(
                         "Members with a leader",
                         Query(f"avg(etcd_server_has_leader{{{member}}})"),
@@ -102,11 +116,7 @@ def etcd() -> Dashboard:
                         Query(f"max(etcd_server_proposals_pending{{{member}}})"),
                         steps=((None, GREEN), (5, ORANGE)),
                     ),
-                    number(
-                        "Alerts",
-                        Query('count(ALERTS{alertstate="firing",service="etcd"}) or vector(0)'),
-                        steps=NONE_EXPECTED,
-                    ),
+                    firing("etcd"),
                     states(
                         "Leader",
                         Query(f"etcd_server_is_leader{{{member}}}", "{{host}}"),
@@ -185,23 +195,17 @@ def etcd() -> Dashboard:
 
 
 def postgresql() -> Dashboard:
-    """Return the dashboard of PostgreSQL, as Patroni tells of it."""
-    member = 'job="patroni"'
+    """Return the dashboard of PostgreSQL, as Patroni and its exporter tell of it."""
+    member, server = 'job="patroni"', 'job="postgresql"'
     return board(
         "store-postgresql",
         "Store: PostgreSQL",
-        "Who leads, who follows, and how far behind, as Patroni says.",
+        "Who leads, who follows and how far behind, and what the servers do.",
         [
             Row(
                 "Cluster",
                 (
-                    number(
-                        "Members",
-                        Query(f"avg(patroni_postgres_running{{{member}}})"),
-                        unit="percentunit",
-                        description="Share that runs.",
-                        steps=WHOLE,
-                    ),
+                    members(f"patroni_postgres_running{{{member}}}"),
                     number(
                         "Primaries",
                         Query(f"sum(patroni_primary{{{member}}})"),
@@ -221,11 +225,7 @@ def postgresql() -> Dashboard:
                         description="Grows by one with each change of the primary.",
                     ),
                     backup("postgresql"),
-                    number(
-                        "Alerts",
-                        Query('count(ALERTS{alertstate="firing",service="postgresql"}) or vector(0)'),
-                        steps=NONE_EXPECTED,
-                    ),
+                    firing("postgresql"),
                     states(
                         "Primary",
                         Query(f"patroni_primary{{{member}}}", "{{host}}"),
@@ -270,6 +270,73 @@ def postgresql() -> Dashboard:
                 ),
             ),
             Row(
+                "Servers",
+                (
+                    graph(
+                        "Connections",
+                        Query(
+                            f"sum by (host) (pg_stat_database_numbackends{{{server}}})"
+                            f" / on (host) pg_settings_max_connections{{{server}}}",
+                            "{{host}}",
+                        ),
+                        unit="percentunit",
+                        description="Share of those that there may be.",
+                        steps=ENDING,
+                    ),
+                    graph(
+                        "Transactions",
+                        Query(
+                            f"sum by (host) (rate(pg_stat_database_xact_commit{{{server}}}{RATE}))",
+                            "{{host}} committed",
+                        ),
+                        Query(
+                            f"sum by (host) (rate(pg_stat_database_xact_rollback{{{server}}}{RATE}))",
+                            "{{host}} rolled back",
+                        ),
+                        unit="ops",
+                    ),
+                    graph(
+                        "Oldest transaction",
+                        Query(
+                            f"max by (host) (pg_long_running_transactions_oldest_timestamp_seconds{{{server}}})",
+                            "{{host}}",
+                        ),
+                        unit="s",
+                        description="How long it has been open. An old one keeps dead rows from going.",
+                    ),
+                    graph(
+                        "Found in memory",
+                        Query(
+                            f"sum by (host) (rate(pg_stat_database_blks_hit{{{server}}}{RATE}))"
+                            f" / (sum by (host) (rate(pg_stat_database_blks_hit{{{server}}}{RATE}))"
+                            f" + sum by (host) (rate(pg_stat_database_blks_read{{{server}}}{RATE})))",
+                            "{{host}}",
+                        ),
+                        unit="percentunit",
+                        description="Share of the blocks that need not be read from files.",
+                        maximum=1,
+                    ),
+                    graph(
+                        "Size",
+                        Query(f"max by (datname) (pg_database_size_bytes{{{server}}})", "{{datname}}"),
+                        unit="bytes",
+                        stacked=True,
+                    ),
+                    graph(
+                        "Deadlocks and conflicts",
+                        Query(
+                            f"sum by (host) (rate(pg_stat_database_deadlocks{{{server}}}{RATE}))",
+                            "{{host}} deadlocks",
+                        ),
+                        Query(
+                            f"sum by (host) (rate(pg_stat_database_conflicts{{{server}}}{RATE}))",
+                            "{{host}} queries that stood in replication's way",
+                        ),
+                        unit="ops",
+                    ),
+                ),
+            ),
+            Row(
                 "Patroni",
                 (
                     graph(
@@ -309,13 +376,7 @@ def rabbitmq() -> Dashboard:
             Row(
                 "Cluster",
                 (
-                    number(
-                        "Nodes",
-                        Query(f"avg(up{{{node}}})"),
-                        unit="percentunit",
-                        description="Share that answers.",
-                        steps=WHOLE,
-                    ),
+                    members(f"up{{{node}}}"),
                     number(
                         "Nodes cut off",
                         Query(f"sum(rabbitmq_unreachable_cluster_peers_count{{{node}}})"),
@@ -338,11 +399,7 @@ def rabbitmq() -> Dashboard:
                         steps=NONE_EXPECTED,
                     ),
                     backup("rabbitmq"),
-                    number(
-                        "Alerts",
-                        Query('count(ALERTS{alertstate="firing",service="rabbitmq"}) or vector(0)'),
-                        steps=NONE_EXPECTED,
-                    ),
+                    firing("rabbitmq"),
                 ),
             ),
             Row(
@@ -462,23 +519,91 @@ def rabbitmq() -> Dashboard:
 
 
 def mongodb() -> Dashboard:
-    """Return the dashboard of MongoDB: its units and backups."""
+    """Return the dashboard of MongoDB, as its members tell of themselves."""
+    member = 'job="mongodb"'
+    applied = f"mongodb_replica_set_applied_timestamp_seconds{{{member}}}"
     return board(
         "store-mongodb",
         "Store: MongoDB",
-        "What systemd and its backups tell of MongoDB.",
+        "Who is the primary, how far the others are behind, and what the members do.",
         [
             Row(
                 "Replica set",
                 (
+                    members(f"mongodb_up{{{member}}}"),
+                    number(
+                        "Primaries",
+                        Query(f"sum(mongodb_replica_set_state{{{member}}} == bool 1)"),
+                        steps=((None, RED), (1, GREEN), (2, RED)),
+                    ),
+                    number(
+                        "Furthest behind",
+                        Query(f"max({applied}) - min({applied})"),
+                        unit="s",
+                        steps=((None, GREEN), (10, ORANGE)),
+                    ),
                     working("mongod.service"),
                     backup("mongodb"),
-                    number(
-                        "Alerts",
-                        Query('count(ALERTS{alertstate="firing",service="mongodb"}) or vector(0)'),
-                        steps=NONE_EXPECTED,
+                    firing("mongodb"),
+                    states(
+                        "Primary",
+                        Query(f"mongodb_replica_set_state{{{member}}} == bool 1", "{{host}}"),
+                        yes=("primary", GREEN),
+                        no=("other", "text"),
                     ),
                     units("mongod.service"),
+                ),
+            ),
+            Row(
+                "Work",
+                (
+                    graph(
+                        "Operations",
+                        Query(
+                            f"sum by (kind) (rate(mongodb_operations_total{{{member}}}{RATE}))", "{{kind}}"
+                        ),
+                        unit="ops",
+                        stacked=True,
+                    ),
+                    graph(
+                        "Mean time of an operation",
+                        Query(
+                            f"sum by (kind) (rate(mongodb_latency_seconds_total{{{member}}}{RATE}))"
+                            f" / sum by (kind) (rate(mongodb_latency_operations_total{{{member}}}{RATE}))",
+                            "{{kind}}",
+                        ),
+                        unit="s",
+                    ),
+                    graph(
+                        "Operations that wait",
+                        Query(
+                            f"sum by (host, kind) (mongodb_queued_operations{{{member}}})",
+                            "{{host}} {{kind}}",
+                        ),
+                    ),
+                    graph(
+                        "Behind the others",
+                        Query(f"scalar(max({applied})) - {applied}", "{{host}}"),
+                        unit="s",
+                        description="Time between the last write that any member has and the last one of this member.",
+                    ),
+                    graph(
+                        "Connections",
+                        Query(f'mongodb_connections{{{member},state="current"}}', "{{host}}"),
+                    ),
+                    graph(
+                        "Cache",
+                        Query(
+                            f"mongodb_cache_bytes{{{member}}} / mongodb_cache_max_bytes{{{member}}}",
+                            "{{host}} used",
+                        ),
+                        Query(
+                            f"mongodb_cache_dirty_bytes{{{member}}} / mongodb_cache_max_bytes{{{member}}}",
+                            "{{host}} not on disk yet",
+                        ),
+                        unit="percentunit",
+                        description="Operations have to make room themselves from 95 % used or 20 % not on disk.",
+                    ),
                 ),
             ),
         ],
@@ -486,23 +611,85 @@ def mongodb() -> Dashboard:
 
 
 def redis() -> Dashboard:
-    """Return the dashboard of Redis and Sentinel: their units, and who does without them."""
+    """Return the dashboard of Redis and Sentinel, and of who does without them."""
+    member, sentinel = 'job="redis"', 'job="sentinel"'
     return board(
         "store-redis",
         "Store: Redis",
-        "What systemd tells of Redis and Sentinel, and which services do without it.",
+        "Who is the primary, what the members do, and which services do without them.",
         [
             Row(
                 "Primary, replicas and Sentinels",
                 (
+                    members(f"redis_up{{{member}}}"),
+                    number(
+                        "Primaries",
+                        Query(f'count(redis_instance_info{{{member},role="master"}})'),
+                        steps=((None, RED), (1, GREEN), (2, RED)),
+                    ),
+                    number(
+                        "Sentinels in agreement",
+                        Query(f"avg(redis_sentinel_master_ckquorum_status{{{sentinel}}})"),
+                        unit="percentunit",
+                        description="Share that reaches enough others to make another primary.",
+                        steps=WHOLE,
+                    ),
                     working("redis-server.service"),
                     working("redis-sentinel.service"),
-                    number(
-                        "Alerts",
-                        Query('count(ALERTS{alertstate="firing",service=~"redis|sentinel"}) or vector(0)'),
-                        steps=NONE_EXPECTED,
+                    firing("redis|sentinel"),
+                    states(
+                        "Replicas that follow",
+                        Query(f"min by (host) (redis_master_link_up{{{member}}})", "{{host}}"),
+                        yes=("follows", GREEN),
+                        no=("does not follow", RED),
                     ),
                     units("redis-server.service", "redis-sentinel.service"),
+                ),
+            ),
+            Row(
+                "Work",
+                (
+                    graph(
+                        "Commands",
+                        Query(f"sum by (host) (rate(redis_commands_total{{{member}}}{RATE}))", "{{host}}"),
+                        unit="ops",
+                    ),
+                    graph(
+                        "Found",
+                        Query(
+                            f"sum(rate(redis_keyspace_hits_total{{{member}}}{RATE}))"
+                            f" / (sum(rate(redis_keyspace_hits_total{{{member}}}{RATE}))"
+                            f" + sum(rate(redis_keyspace_misses_total{{{member}}}{RATE})))",
+                            "share of the keys that were asked for",
+                        ),
+                        unit="percentunit",
+                        maximum=1,
+                    ),
+                    graph("Clients", Query(f"redis_connected_clients{{{member}}}", "{{host}}")),
+                    graph(
+                        "Memory",
+                        Query(f"redis_memory_used_bytes{{{member}}}", "{{host}}"),
+                        unit="bytes",
+                    ),
+                    graph(
+                        "Keys that went",
+                        Query(f"sum(rate(redis_expired_keys_total{{{member}}}{RATE}))", "their time was up"),
+                        Query(
+                            f"sum(rate(redis_evicted_keys_total{{{member}}}{RATE}))",
+                            "there was no room for them",
+                        ),
+                        unit="ops",
+                    ),
+                    graph(
+                        "Behind the primary",
+                        Query(
+                            f"clamp_min(scalar(max(redis_master_repl_offset{{{member}}}))"
+                            f" - max by (host) (redis_slave_repl_offset{{{member}}}), 0)",
+                            "{{host}}",
+                        ),
+                        unit="bytes",
+                        description="What the primary has sent and a replica has not received yet.",
+                    ),
                 ),
             ),
             Row(
