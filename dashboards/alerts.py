@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.parts import GREEN, NONE_EXPECTED, ORANGE, RED, Query, Row, board, graph, listing, number
+from dashboards.parts import (
+    GREEN,
+    NONE_EXPECTED,
+    ORANGE,
+    RATE,
+    RED,
+    Query,
+    Row,
+    board,
+    graph,
+    listing,
+    number,
+)
 
-RATE = "[$__rate_interval]"
 PROMETHEUS = 'job="prometheus"'
 ALERTMANAGER = 'job="alertmanager"'
 

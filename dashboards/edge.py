@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards.parts import ENDING, GREEN, RED, WHOLE, Query, Row, board, choice, graph, number, states
+from dashboards.parts import (
+    ENDING,
+    GREEN,
+    RATE,
+    RED,
+    Query,
+    Row,
+    board,
+    choice,
+    graph,
+    number,
+    share,
+    states,
+)
 
-RATE = "[$__rate_interval]"
 ANY = 'job="haproxy",zone=~"$zone"'
 EDGE = f'{ANY},proxy="edge"'
 WAF = f'{ANY},proxy="waf"'
@@ -25,19 +37,11 @@ def edge() -> Dashboard:
             Row(
                 "Edges",
                 (
-                    number(
-                        "Edges",
-                        Query('avg(up{job="haproxy"})'),
-                        unit="percentunit",
-                        description="Share that answers.",
-                        steps=WHOLE,
-                    ),
-                    number(
+                    share("Edges", 'up{job="haproxy"}'),
+                    share(
                         "Firewalls",
-                        Query('avg(haproxy_backend_active_servers{job="haproxy",proxy="waf"})'),
-                        unit="percentunit",
-                        description="Share of edges whose WAF blocks attacks; the others refuse every request.",
-                        steps=WHOLE,
+                        'haproxy_backend_active_servers{job="haproxy",proxy="waf"}',
+                        "Share of edges whose WAF blocks attacks; the others refuse every request.",
                     ),
                     number(
                         "Requests",

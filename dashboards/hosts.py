@@ -9,6 +9,7 @@ from dashboards.parts import (
     GREEN,
     NONE_EXPECTED,
     ORANGE,
+    RATE,
     RED,
     Query,
     Row,
@@ -19,7 +20,6 @@ from dashboards.parts import (
     states,
 )
 
-RATE = "[$__rate_interval]"
 HOST = 'job="node",zone=~"$zone",host=~"$host"'
 DISKS = f'{HOST},fstype!~"tmpfs|ramfs|squashfs|iso9660|overlay"'
 """The same file systems as in the alerts about disks."""

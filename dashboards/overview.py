@@ -9,6 +9,7 @@ from dashboards.parts import (
     GREEN,
     NONE_EXPECTED,
     ORANGE,
+    RATE,
     RED,
     WHOLE,
     Query,
@@ -17,6 +18,7 @@ from dashboards.parts import (
     deployments,
     graph,
     number,
+    share,
     states,
 )
 
@@ -57,7 +59,7 @@ def overview() -> Dashboard:
                     ),
                     number(
                         "Requests a second",
-                        Query(f"sum(rate(haproxy_frontend_http_requests_total{{{EDGE}}}[$__rate_interval]))"),
+                        Query(f"sum(rate(haproxy_frontend_http_requests_total{{{EDGE}}}{RATE}))"),
                         unit="reqps",
                     ),
                     number(
@@ -67,20 +69,8 @@ def overview() -> Dashboard:
                         description="Answers with a status of 500 or above, of all at the edge.",
                         steps=((None, GREEN), (0.001, ORANGE), (0.01, RED)),
                     ),
-                    number(
-                        "Edges",
-                        Query('avg(up{job="haproxy"})'),
-                        unit="percentunit",
-                        description="Share that answers.",
-                        steps=WHOLE,
-                    ),
-                    number(
-                        "Targets",
-                        Query("avg(up)"),
-                        unit="percentunit",
-                        description="Share of all processes that Prometheus reaches.",
-                        steps=WHOLE,
-                    ),
+                    share("Edges", 'up{job="haproxy"}'),
+                    share("Targets", "up", "Share of all processes that Prometheus reaches."),
                 ),
             ),
             Row(
@@ -96,7 +86,7 @@ def overview() -> Dashboard:
                     graph(
                         "Requests at the edge",
                         Query(
-                            f"sum by (zone) (rate(haproxy_frontend_http_requests_total{{{EDGE}}}[$__rate_interval]))",
+                            f"sum by (zone) (rate(haproxy_frontend_http_requests_total{{{EDGE}}}{RATE}))",
                             "{{zone}}",
                         ),
                         unit="reqps",
@@ -110,7 +100,7 @@ def overview() -> Dashboard:
                     graph(
                         "CPU",
                         Query(
-                            '1 - avg by (zone) (rate(node_cpu_seconds_total{job="node",mode="idle"}[$__rate_interval]))',
+                            f'1 - avg by (zone) (rate(node_cpu_seconds_total{{job="node",mode="idle"}}{RATE}))',
                             "{{zone}}",
                         ),
                         unit="percentunit",
@@ -130,26 +120,8 @@ def overview() -> Dashboard:
             Row(
                 "Services",
                 (
-                    number(
-                        "Error budget left",
-                        Query(objectives.left('slo="availability"'), "{{service}}"),
-                        unit="percentunit",
-                        description=objectives.KEPT,
-                        steps=((None, RED), (0, ORANGE), (0.25, GREEN)),
-                        decimals=1,
-                        course=False,
-                        span=12,
-                    ),
-                    number(
-                        "Latency budget left",
-                        Query(objectives.left('slo="latency"'), "{{service}}"),
-                        unit="percentunit",
-                        description=objectives.KEPT,
-                        steps=((None, RED), (0, ORANGE), (0.25, GREEN)),
-                        decimals=1,
-                        course=False,
-                        span=12,
-                    ),
+                    objectives.budget_left("Error budget left", 'slo="availability"', "{{service}}", span=12),
+                    objectives.budget_left("Latency budget left", 'slo="latency"', "{{service}}", span=12),
                     graph(
                         "Requests",
                         Query('service:slo_requests:rate5m{slo="availability"}', "{{service}}"),
@@ -213,7 +185,7 @@ def overview() -> Dashboard:
                     graph(
                         "Events handled",
                         Query(
-                            "sum by (job, outcome) (rate(alicerce_events_consumed_total[$__rate_interval]))",
+                            f"sum by (job, outcome) (rate(alicerce_events_consumed_total{RATE}))",
                             "{{job}}: {{outcome}}",
                         ),
                         unit="ops",

@@ -20,6 +20,9 @@ GREEN, ORANGE, RED = "green", "orange", "red"
 GRID = 24
 """Columns of a dashboard."""
 
+RATE = "[$__rate_interval]"
+"""What a rate is taken over: as much as the graph's steps need."""
+
 Steps = Sequence[tuple[float | None, str]]
 """Colours from a value on; the first one has no value."""
 
@@ -146,6 +149,11 @@ def number(
     for target in targets(queries, instant=not course):
         panel = panel.with_target(target)
     return panel if decimals is None else panel.decimals(decimals)
+
+
+def share(title: str, metric: str, description: str = "Share that answers.") -> Panel:
+    """Return the share of members of which a metric says 1."""
+    return number(title, Query(f"avg({metric})"), unit="percentunit", description=description, steps=WHOLE)
 
 
 def states(

@@ -11,6 +11,7 @@ from dashboards import objectives
 from dashboards.parts import (
     GREEN,
     ORANGE,
+    RATE,
     RED,
     WHOLE,
     Panel,
@@ -23,8 +24,6 @@ from dashboards.parts import (
     number,
     states,
 )
-
-RATE = "[$__rate_interval]"
 
 
 def service_board(name: str, entry: Mapping[str, Any]) -> Dashboard:
@@ -51,22 +50,12 @@ def service_board(name: str, entry: Mapping[str, Any]) -> Dashboard:
 
 def objectives_row(name: str) -> Row:
     """Return what is left of the service's objectives."""
-    budget = ((None, RED), (0, ORANGE), (0.25, GREEN))
     both = f'service="{name}"'
     return Row(
         "Objectives",
         (
             *(
-                number(
-                    f"{what} budget left",
-                    Query(objectives.left(f'service="{name}",slo="{slo}"')),
-                    unit="percentunit",
-                    description=objectives.KEPT,
-                    steps=budget,
-                    decimals=1,
-                    course=False,
-                    height=8,
-                )
+                objectives.budget_left(f"{what} budget left", f'service="{name}",slo="{slo}"', height=8)
                 for slo, what in (("availability", "Error"), ("latency", "Latency"))
             ),
             graph(

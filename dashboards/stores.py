@@ -11,6 +11,7 @@ from dashboards.parts import (
     GREEN,
     NONE_EXPECTED,
     ORANGE,
+    RATE,
     RED,
     WHOLE,
     Panel,
@@ -19,10 +20,9 @@ from dashboards.parts import (
     board,
     graph,
     number,
+    share,
     states,
 )
-
-RATE = "[$__rate_interval]"
 
 
 def units(*names: str) -> Panel:
@@ -38,23 +38,10 @@ def units(*names: str) -> Panel:
 
 def working(unit: str) -> Panel:
     """Return the share of hosts on which a unit is active."""
-    return number(
+    return share(
         unit.removesuffix(".service"),
-        Query(f'avg(node_systemd_unit_state{{job="node",name="{unit}",state="active"}})'),
-        unit="percentunit",
-        description="Share of members that run.",
-        steps=WHOLE,
-    )
-
-
-def members(answers: str) -> Panel:
-    """Return the share of members that answer; `answers` selects a metric that is 1 for those."""
-    return number(
-        "Members",
-        Query(f"avg({answers})"),
-        unit="percentunit",
-        description="Share that answers.",
-        steps=WHOLE,
+        f'node_systemd_unit_state{{job="node",name="{unit}",state="active"}}',
+        "Share of members that run.",
     )
 
 
@@ -88,7 +75,7 @@ def etcd() -> Dashboard:
             Row(
                 "Cluster",
                 (
-                    members(f"up{{{member}}}"),
+                    share("Members", f"up{{{member}}}"),
                     number(
                         "Members with a leader",
                         Query(f"avg(etcd_server_has_leader{{{member}}})"),
@@ -205,7 +192,7 @@ def postgresql() -> Dashboard:
             Row(
                 "Cluster",
                 (
-                    members(f"patroni_postgres_running{{{member}}}"),
+                    share("Members", f"patroni_postgres_running{{{member}}}"),
                     number(
                         "Primaries",
                         Query(f"sum(patroni_primary{{{member}}})"),
@@ -376,7 +363,7 @@ def rabbitmq() -> Dashboard:
             Row(
                 "Cluster",
                 (
-                    members(f"up{{{node}}}"),
+                    share("Members", f"up{{{node}}}"),
                     number(
                         "Nodes cut off",
                         Query(f"sum(rabbitmq_unreachable_cluster_peers_count{{{node}}})"),
@@ -530,7 +517,7 @@ def mongodb() -> Dashboard:
             Row(
                 "Replica set",
                 (
-                    members(f"mongodb_up{{{member}}}"),
+                    share("Members", f"mongodb_up{{{member}}}"),
                     number(
                         "Primaries",
                         Query(f"sum(mongodb_replica_set_state{{{member}}} == bool 1)"),
@@ -621,18 +608,16 @@ def redis() -> Dashboard:
             Row(
                 "Primary, replicas and Sentinels",
                 (
-                    members(f"redis_up{{{member}}}"),
+                    share("Members", f"redis_up{{{member}}}"),
                     number(
                         "Primaries",
                         Query(f'count(redis_instance_info{{{member},role="master"}})'),
                         steps=((None, RED), (1, GREEN), (2, RED)),
                     ),
-                    number(
+                    share(
                         "Sentinels in agreement",
-                        Query(f"avg(redis_sentinel_master_ckquorum_status{{{sentinel}}})"),
-                        unit="percentunit",
-                        description="Share that reaches enough others to make another primary.",
-                        steps=WHOLE,
+                        f"redis_sentinel_master_ckquorum_status{{{sentinel}}}",
+                        "Share that reaches enough others to make another primary.",
                     ),
                     working("redis-server.service"),
                     working("redis-sentinel.service"),
