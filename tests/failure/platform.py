@@ -151,6 +151,23 @@ class Platform:
             f"from pymongo import MongoClient\nclient = MongoClient(**{login!r})\n{statements}\nclient.close()\n",
         )
 
+    def postgresql_at(self, host: str, statement: str, database: str = "postgres") -> str:
+        """Run SQL at one member as PostgreSQL's administrator, and return what it prints."""
+        psql = f"runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d {database}"
+        return self.ssh(host, f"{psql} -c {shlex.quote(statement)}").strip()
+
+    def primary(self) -> str:
+        """Return the host that is PostgreSQL's primary by its own word; one that does not answer is not."""
+        for member in self.members("postgresql"):
+            with contextlib.suppress(PlatformError):
+                if self.postgresql_at(member, "SELECT pg_is_in_recovery()") == "f":
+                    return member
+        raise PlatformError("no member of PostgreSQL leads")
+
+    def postgresql(self, statement: str, database: str = "postgres") -> str:
+        """Run SQL at the primary as PostgreSQL's administrator, and return what it prints."""
+        return self.postgresql_at(self.primary(), statement, database)
+
     def ssh_argv(self, host: str) -> list[str]:
         """Return the command that reaches a host."""
         keys = ROOT / ".lab" / "ssh"

@@ -88,20 +88,11 @@ def test_backups_come_back_from_s3(platform, s3):
     assert {store: checksums(platform, store) for store in DESTROY} == before
 
 
-def sql(platform: Platform, statement: str) -> str:
-    """Run SQL as PostgreSQL's administrator where it leads, and return what it prints."""
-    psql = "runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1"
-    for member in platform.members("postgresql"):
-        if platform.ssh(member, f"{psql} -c 'SELECT pg_is_in_recovery()'").strip() == "f":
-            return platform.ssh(member, f'{psql} -d users -c "{statement}"').strip()
-    raise AssertionError("no member leads")
-
-
 def archive(platform: Platform) -> None:
     """Wait until all that is written is archived."""
-    segment = sql(platform, "SELECT pg_walfile_name(pg_switch_wal())")
+    segment = platform.postgresql("SELECT pg_walfile_name(pg_switch_wal())")
     deadline = time.monotonic() + 60
-    while sql(platform, "SELECT last_archived_wal FROM pg_stat_archiver") < segment:
+    while platform.postgresql("SELECT last_archived_wal FROM pg_stat_archiver") < segment:
         assert time.monotonic() < deadline, f"{segment} is not archived"
         time.sleep(1)
 
@@ -110,19 +101,19 @@ def test_a_history_that_was_given_up_can_be_followed(platform, s3):
     platform.ansible("site.yml", "--tags", COMPONENTS, *s3)
     restore = ["playbooks/restore.yml", *s3, "--extra-vars"]
     asked = {"component": "postgresql", "confirm": "alicerce"}
-    sql(platform, "CREATE TABLE marks AS SELECT 'kept' AS mark")
-    between = sql(platform, "SELECT clock_timestamp() AT TIME ZONE 'UTC'") + "+00"
-    sql(platform, "INSERT INTO marks VALUES ('given up')")
-    timeline = str(int(sql(platform, "SELECT pg_walfile_name(pg_current_wal_lsn())")[:8], 16))
+    platform.postgresql("CREATE TABLE marks AS SELECT 'kept' AS mark")
+    between = platform.postgresql("SELECT clock_timestamp() AT TIME ZONE 'UTC'") + "+00"
+    platform.postgresql("INSERT INTO marks VALUES ('given up')")
+    timeline = str(int(platform.postgresql("SELECT pg_walfile_name(pg_current_wal_lsn())")[:8], 16))
     archive(platform)
     try:
         platform.ansible(*restore, json.dumps(asked | {"target_time": between}))
         platform.await_whole("postgresql")
-        assert sql(platform, "SELECT string_agg(mark, ',') FROM marks") == "kept"
-        sql(platform, "INSERT INTO marks VALUES ('since')")
+        assert platform.postgresql("SELECT string_agg(mark, ',') FROM marks") == "kept"
+        platform.postgresql("INSERT INTO marks VALUES ('since')")
         archive(platform)
         platform.ansible(*restore, json.dumps(asked | {"target_timeline": timeline}))
         platform.await_whole("postgresql")
-        assert sql(platform, "SELECT string_agg(mark, ',') FROM marks") == "kept,given up"
+        assert platform.postgresql("SELECT string_agg(mark, ',') FROM marks") == "kept,given up"
     finally:
-        sql(platform, "DROP TABLE marks")
+        platform.postgresql("DROP TABLE marks")

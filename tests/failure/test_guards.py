@@ -24,7 +24,7 @@ def receiver_stopped(platform: Platform, member: str, leader: str) -> Iterator[N
     platform.ssh(member, "pkill --signal STOP --full 'postgres: .*[w]alreceiver'")
     try:
         for _ in range(3):
-            platform.ssh(leader, "runuser -u postgres -- psql -XAtqc 'SELECT pg_switch_wal()'")
+            platform.postgresql_at(leader, "SELECT pg_switch_wal()")
             time.sleep(1)
         yield
     finally:
