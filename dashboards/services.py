@@ -34,6 +34,7 @@ def service_board(name: str, entry: Mapping[str, Any]) -> Dashboard:
         errors_row(name),
         duration_row(name),
         saturation_row(name, entry),
+        past_row(name, entry),
     ]
     panels = tuple(event_panels(name, entry))
     if panels:
@@ -229,6 +230,27 @@ def saturation_row(name: str, entry: Mapping[str, Any]) -> Row:
         ),
     ]
     return Row("Saturation", tuple(panels))
+
+
+def past_row(name: str, entry: Mapping[str, Any]) -> Row:
+    """Return what is held against its own past."""
+    measures = {"requests": "reqps", "failures": "percentunit", "seconds": "s"}
+    measures |= dict.fromkeys(entry.get("watched_routes", {}), "reqps")
+    panels = []
+    for measure, unit in measures.items():
+        labels = f'{{service="{name}",measure="{measure}"}}'
+        mean, band = f"service:anomaly_mean:rate5m{labels}", f"service:anomaly_band:rate5m{labels}"
+        panels.append(
+            graph(
+                f"{measure.capitalize()} and their past",
+                Query(f"service:anomaly_value:rate5m{labels}", "now"),
+                Query(f"clamp_min({mean} - {band}, 0)", "usually at least"),
+                Query(f"{mean} + {band}", "usually at most"),
+                unit=unit,
+                description="Usual is what was so at the same hour one and two weeks ago, or else on the last day.",
+            )
+        )
+    return Row("Anomalies", tuple(panels))
 
 
 def event_panels(name: str, entry: Mapping[str, Any]) -> Iterator[Panel]:

@@ -47,6 +47,8 @@ class Expression:
     text: str
     whole: bool = True
     """Whether it must find something as a whole, or only each of its selectors: a mark in a graph is rarely there."""
+    record: str = ""
+    """The series that a recording rule makes of it."""
 
 
 def selectors(text: str) -> list[str]:
@@ -109,8 +111,12 @@ def of_rules(answer: dict[str, Any]) -> Iterator[Expression]:
     """Yield the expressions of rules as Prometheus tells them; an alert rightly finds nothing when all is well."""
     for group in answer["data"]["groups"]:
         for rule in group["rules"]:
+            recording = rule["type"] == "recording"
             yield Expression(
-                f"rule {rule['name']} of {group['name']}", rule["query"], whole=rule["type"] == "recording"
+                f"rule {rule['name']} of {group['name']}",
+                rule["query"],
+                whole=recording,
+                record=rule["name"] if recording else "",
             )
 
 

@@ -12,9 +12,8 @@ from tests.failure.platform import STORES
 LIMITS = {
     ("postgresql", "host"): 25,
     ("postgresql", "process"): 10,
-    ("mongodb", "host"): 8,
-    ("rabbitmq", "host"): 10,
-    ("redis", "host"): 10,
+    **{("mongodb", fault): 8 for fault in ("process", "host")},
+    **{(store, fault): 10 for store in ("rabbitmq", "redis") for fault in ("process", "host")},
     **{(store, "zone"): 30 for store in STORES},
 }
 """Seconds that the median of the longest gaps may reach; a fault without a limit is run less often."""
