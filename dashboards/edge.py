@@ -180,6 +180,36 @@ def edge() -> Dashboard:
                 ),
             ),
             Row(
+                "Web application firewall",
+                (
+                    graph(
+                        "Requests by firewall",
+                        Query(
+                            f'sum by (host) (rate(alicerce_waf_requests_total{{job="waf",zone=~"$zone"}}{RATE}))',
+                            "{{host}}",
+                        ),
+                        unit="reqps",
+                    ),
+                    graph(
+                        "Requests with findings",
+                        Query(
+                            f'sum by (mode, outcome) (rate(alicerce_waf_findings_total{{job="waf",zone=~"$zone"}}{RATE}))',
+                            "{{mode}}: {{outcome}}",
+                        ),
+                        unit="reqps",
+                        description="What is blocked was refused; what passed scored less than a refusal takes.",
+                    ),
+                    graph(
+                        "Findings by rule",
+                        Query(
+                            f'topk(10, sum by (rule) (rate(alicerce_waf_rule_matches_total{{job="waf",zone=~"$zone"}}{RATE})))',
+                            "{{rule}}",
+                        ),
+                        unit="reqps",
+                    ),
+                ),
+            ),
+            Row(
                 "Behind the gateway",
                 (
                     graph(

@@ -20,8 +20,11 @@ def load_script(name: str) -> ModuleType:
 
 
 def load_program(path: str) -> ModuleType:
-    """Import the file at a path below roles/, anew on each call."""
-    return _load(Path(path).stem, ROOT / "roles" / path)
+    """Import the file at a path below roles/, anew on each call; it finds those beside it, as on a host."""
+    file = ROOT / "roles" / path
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    return _load(file.stem, file)
 
 
 def _load(name: str, file: Path) -> ModuleType:

@@ -37,6 +37,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(pem: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An exporter of a member that does not run."""
     monkeypatch.setattr(exporter, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("exporter_server.ANSWER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as closed:
         member = f"localhost:{closed.getsockname()[1]}"
     password = pem.parent / "password"
@@ -75,6 +76,21 @@ def scrape(server: Any, pem: Path, *, certificate: bool = True) -> str:
 def test_it_tells_that_the_member_does_not_answer(server: Any, pem: Path) -> None:
     samples = [line for line in scrape(server, pem).splitlines() if not line.startswith("#")]
     assert samples == ["mongodb_up 0.0"]
+
+
+def test_an_answer_ends_as_tls_wants_it(server: Any, pem: Path) -> None:
+    context = ssl.create_default_context(cafile=str(pem))
+    context.load_cert_chain(pem)
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    with (
+        socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as tls,
+    ):
+        tls.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        said = b""
+        while part := tls.recv(65536):
+            said += part
+    assert said.endswith(b"mongodb_up 0.0\n")
 
 
 def test_who_has_no_certificate_is_refused(server: Any, pem: Path) -> None:

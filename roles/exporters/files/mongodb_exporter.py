@@ -8,21 +8,18 @@ is no series for a database or a collection, so that their number does not grow 
 from __future__ import annotations
 
 import argparse
-import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, MetricsHandler
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from exporter_server import ANSWER_SECONDS, Server, arguments, counters, gauge, gauges
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-ANSWER_SECONDS = 5
-"""How long a member, or a client of ours, may take for its next word."""
 STATUS = {"serverStatus": 1, "locks": 0, "metrics": 0, "repl": 0, "tcmalloc": 0, "transactions": 0}
 """What a member is asked, without large parts that nobody needs."""
 LATENCIES = ("reads", "writes", "commands")
@@ -40,9 +37,9 @@ class MongoDBCollector(Collector):
             server, replica_set = self.ask()
         except (OSError, PyMongoError) as error:
             print(f"{self.options.member} does not answer: {error}", file=sys.stderr)
-            yield gauge("up", "Whether the member answers.", 0)
+            yield gauge("mongodb_up", "Whether the member answers.", 0)
             return
-        yield gauge("up", "Whether the member answers.", 1)
+        yield gauge("mongodb_up", "Whether the member answers.", 1)
         yield from server_metrics(server)
         yield from replica_set_metrics(replica_set)
 
@@ -70,46 +67,46 @@ def server_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     """Tell what serverStatus says."""
     cache = status["wiredTiger"]["cache"]
     latencies = status["opLatencies"]
-    yield gauge("uptime_seconds", "Time since the member started.", status["uptime"])
-    yield gauge("cache_bytes", "Bytes in WiredTiger's cache.", cache["bytes currently in the cache"])
-    yield gauge("cache_max_bytes", "Size of WiredTiger's cache.", cache["maximum bytes configured"])
+    yield gauge("mongodb_uptime_seconds", "Time since the member started.", status["uptime"])
+    yield gauge("mongodb_cache_bytes", "Bytes in WiredTiger's cache.", cache["bytes currently in the cache"])
+    yield gauge("mongodb_cache_max_bytes", "Size of WiredTiger's cache.", cache["maximum bytes configured"])
     yield gauge(
-        "cache_dirty_bytes",
+        "mongodb_cache_dirty_bytes",
         "Bytes in WiredTiger's cache that are not on disk yet.",
         cache["tracked dirty bytes in the cache"],
     )
     yield gauges(
-        "connections",
+        "mongodb_connections",
         "Connections that clients have open, and those that may come beside them.",
         "state",
         pick(status["connections"], "current", "available"),
     )
     yield gauges(
-        "queued_operations",
+        "mongodb_queued_operations",
         "Operations that wait for a lock.",
         "kind",
         pick(status["globalLock"]["currentQueue"], "readers", "writers"),
     )
     yield counters(
-        "operations",
+        "mongodb_operations",
         "Operations by kind.",
         "kind",
         pick(status["opcounters"], "insert", "query", "update", "delete", "getmore", "command"),
     )
     yield counters(
-        "latency_seconds",
+        "mongodb_latency_seconds",
         "Time that operations took, all together.",
         "kind",
         {kind: latencies[kind]["latency"] / 1e6 for kind in LATENCIES},
     )
     yield counters(
-        "latency_operations",
+        "mongodb_latency_operations",
         "Operations that took the time of latency_seconds.",
         "kind",
         {kind: latencies[kind]["ops"] for kind in LATENCIES},
     )
     yield counters(
-        "network_bytes",
+        "mongodb_network_bytes",
         "Bytes by direction.",
         "direction",
         {"in": status["network"]["bytesIn"], "out": status["network"]["bytesOut"]},
@@ -119,7 +116,7 @@ def server_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
 def replica_set_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     """Tell what replSetGetStatus says of the member that was asked."""
     yield gauge(
-        "replica_set_state",
+        "mongodb_replica_set_state",
         "State of the member: 1 is primary, 2 secondary, 3 recovering.",
         status["myState"],
     )
@@ -127,7 +124,9 @@ def replica_set_metrics(status: Mapping[str, Any]) -> Iterator[Metric]:
     # A member that has no data yet tells the year 1970.
     if applied and applied[0] > 0:
         yield gauge(
-            "replica_set_applied_timestamp_seconds", "When the last write that it has was made.", applied[0]
+            "mongodb_replica_set_applied_timestamp_seconds",
+            "When the last write that it has was made.",
+            applied[0],
         )
 
 
@@ -136,60 +135,12 @@ def pick(values: Mapping[str, Any], *names: str) -> dict[str, float]:
     return {name: values[name] for name in names}
 
 
-def gauge(name: str, text: str, value: float) -> Metric:
-    """Return a gauge without labels."""
-    return GaugeMetricFamily(f"mongodb_{name}", text, value=value)
-
-
-def gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    """Return a gauge with one label."""
-    metric = GaugeMetricFamily(f"mongodb_{name}", text, labels=[label])
-    for value, number in values.items():
-        metric.add_metric([value], number)
-    return metric
-
-
-def counters(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    """Return a counter with one label."""
-    metric = CounterMetricFamily(f"mongodb_{name}", text, labels=[label])
-    for value, number in values.items():
-        metric.add_metric([value], number)
-    return metric
-
-
-class Server(ThreadingHTTPServer):
-    """A thread a request, in which the handshake is made too: a silent client stops nobody."""
-
-    daemon_threads = True
-
-    def __init__(self, options: argparse.Namespace, registry: CollectorRegistry) -> None:
-        self.options = options
-        super().__init__((options.address, options.port), MetricsHandler.factory(registry))
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve one connection."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.options.ca_file)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(self.options.pem_file)
-        request.settimeout(ANSWER_SECONDS)
-        with context.wrap_socket(request, server_side=True) as tls:
-            super().finish_request(tls, client_address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (socketserver's signature)
-        """Say in one line why a client got no answer."""
-        print(f"request of {client_address[0]} broke off: {sys.exc_info()[1]}", file=sys.stderr)
-
-
 def main() -> None:
     """Serve until the process is stopped."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--address", required=True, help="address to listen on")
-    parser.add_argument("--port", required=True, type=int, help="port to listen on")
+    parser = arguments(__doc__)
     parser.add_argument("--member", required=True, help="this host's member of the replica set, host:port")
     parser.add_argument("--user", required=True, help="account with the role clusterMonitor")
     parser.add_argument("--password-file", required=True, type=Path, help="file with its password")
-    parser.add_argument("--ca-file", required=True, help="authority of both ends' certificates")
-    parser.add_argument("--pem-file", required=True, help="own key and certificate, towards both")
     options = parser.parse_args()
     registry = CollectorRegistry()
     registry.register(MongoDBCollector(options))
