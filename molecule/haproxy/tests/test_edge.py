@@ -163,7 +163,7 @@ def test_only_we_set_forwarding_and_tracing_headers(ask):
     request_id = answer.headers["X-Request-ID"]
     assert uuid.UUID(request_id).version == 4
     assert seen["x-request-id"] == request_id
-    trace = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01", seen["traceparent"])
+    trace = re.fullmatch(r"00-([0-9a-f]{32})-([0-9a-f]{16})-00", seen["traceparent"])
     assert trace
     assert trace[1] == request_id.replace("-", "")
     client, edge = seen["x-forwarded-for"].split(", ")

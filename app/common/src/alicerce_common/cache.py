@@ -4,6 +4,7 @@ import time
 from typing import Any, cast
 
 import pybreaker
+from opentelemetry.instrumentation.redis import RedisInstrumentor
 from redis import Redis, SSLConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -12,11 +13,12 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
-from alicerce_common import breakers
+from alicerce_common import breakers, tracing
 from alicerce_common.config import RedisSettings
 
 TIMEOUT = 0.5
 """Seconds to connect and to wait for an answer: whoever asks has something better to do without Redis."""
+_instrumentor = RedisInstrumentor()
 DOUBT = 60.0
 """Seconds for which no single Sentinel is believed, once a primary has refused writes for want of replicas."""
 
@@ -83,6 +85,9 @@ class PrimarySSLConnection(PrimaryConnection, SSLConnection):
 
 def make_client(settings: RedisSettings) -> Redis:
     """Return a client that asks Sentinel for the primary whenever it connects; it connects at first use."""
+    if settings.traces_endpoint and not _instrumentor.is_instrumented_by_opentelemetry:
+        # Puts a question mark in the place of every key and value.
+        _instrumentor.instrument(tracer_provider=tracing.provider)
     login: dict[str, Any] = {
         "username": settings.redis_user,
         "password": settings.redis_password.get_secret_value(),

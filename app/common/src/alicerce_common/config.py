@@ -13,6 +13,7 @@ import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -95,6 +96,12 @@ class ServiceSettings(BaseSettings):
     tls_ca_file: Path | None = None
     tls_certificate_file: Path | None = None
     tls_key_file: Path | None = None
+    traces_endpoint: str = ""
+    """Where OTLP over HTTP is taken, `https://host:4318/v1/traces`; empty: no traces."""
+    traces_sample_ratio: float = Field(default=0.1, ge=0, le=1)
+    """Share of the traces that is kept whatever happens in them."""
+    traces_slow_seconds: float = Field(default=1.0, gt=0)
+    """A request or an event that takes longer is kept, too."""
     allow_plaintext: bool = False
     """For tests: talk and listen without TLS, to and on loopback only."""
 
@@ -109,6 +116,21 @@ class ServiceSettings(BaseSettings):
             for item in value if isinstance(value, tuple) else ():
                 if isinstance(item, HostPort) and item.host not in _LOOPBACK:
                     raise ValueError(f"{name.upper()}: without TLS only loopback is allowed, not {item.host}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_traces_endpoint(self) -> Self:
+        if not self.traces_endpoint:
+            return self
+        try:
+            url = urlsplit(self.traces_endpoint)
+            complete = bool(url.hostname and url.port != 0 and url.path.strip("/"))
+        except ValueError:
+            complete = False
+        if not complete or url.scheme not in {"http", "https"} or url.username or url.query:
+            raise ValueError("TRACES_ENDPOINT is not a URL such as https://host:4318/v1/traces")
+        if url.scheme == "http" and (self.tls is not None or url.hostname not in _LOOPBACK):
+            raise ValueError("TRACES_ENDPOINT: only https, or loopback without TLS, is allowed")
         return self
 
     @cached_property

@@ -24,13 +24,14 @@ from functools import partial
 from typing import Any
 
 import pika
+from opentelemetry.trace import SpanKind
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 from prometheus_client import Counter, Histogram
 from pydantic import ValidationError
 
-from alicerce_common import broker, context, logs, process
+from alicerce_common import broker, context, logs, process, tracing
 from alicerce_common.config import ConsumerSettings
 from alicerce_common.errors import unavailable_errors
 from alicerce_common.events import Event
@@ -173,10 +174,27 @@ class Consumer:
         """Handle one message and return what is to become of it."""
         headers: dict[str, Any] = properties.headers or {}
         traceparent = headers.get("traceparent")
-        context.begin(
+        request_id = context.begin(
             request_id=properties.message_id,
             traceparent=traceparent if isinstance(traceparent, str) else None,
         )
+        with tracing.unit(
+            f"process {self._settings.event_queue}",
+            kind=SpanKind.CONSUMER,
+            parent=context.current_parent(),
+            attributes={
+                "messaging.system": "rabbitmq",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": self._settings.event_queue,
+                "messaging.message.id": request_id,
+            },
+        ) as span:
+            verdict = self._judge(body, headers)
+            if verdict is not Verdict.DONE:
+                tracing.fail(span, verdict.value)
+        return verdict
+
+    def _judge(self, body: bytes, headers: dict[str, Any]) -> Verdict:
         try:
             event = Event.model_validate_json(body)
         except ValidationError as error:
@@ -222,6 +240,7 @@ def main(
 ) -> int:
     """Run the consumer until SIGTERM; returns the exit status. `housekeeping` runs once an hour in a thread."""
     logs.configure(settings)
+    tracing.start(settings)
     stop = threading.Event()
     process.stop_on_signals(stop)
     consumer = Consumer(settings, handler, stop)
@@ -235,6 +254,7 @@ def main(
     try:
         consumer.run()
     finally:
+        tracing.stop()
         server.shutdown()
     return 0
 

@@ -5,6 +5,7 @@ import uuid
 from contextvars import ContextVar
 
 import structlog
+from opentelemetry import trace
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
@@ -18,15 +19,37 @@ def begin(*, request_id: str | None = None, traceparent: str | None = None) -> s
     """Start the context of one request or event and return its id; what is not well-formed is replaced or left out."""
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
         request_id = uuid.uuid4().hex
-    trace = _TRACEPARENT.fullmatch(traceparent or "")
-    _traceparent.set(trace.group(0) if trace else None)
+    given = _TRACEPARENT.fullmatch(traceparent or "")
+    _traceparent.set(given.group(0) if given else None)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
-    if trace:
-        structlog.contextvars.bind_contextvars(trace_id=trace.group(1))
+    if given:
+        structlog.contextvars.bind_contextvars(trace_id=given.group(1))
     return request_id
 
 
 def current_traceparent() -> str | None:
     """Return the trace context that events written now should carry."""
-    return _traceparent.get()
+    span = trace.get_current_span().get_span_context()
+    return render(span) if span.is_valid else _traceparent.get()
+
+
+def current_parent() -> trace.SpanContext | None:
+    """Return the caller's span, which `begin` was told of."""
+    return parse(_traceparent.get())
+
+
+def parse(traceparent: str | None) -> trace.SpanContext | None:
+    """Read a `traceparent`; what is not well-formed is none."""
+    given = _TRACEPARENT.fullmatch(traceparent or "")
+    if given is None:
+        return None
+    _, trace_id, span_id, flags = given.group(0).split("-")[:4]
+    return trace.SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=trace.TraceFlags(int(flags, 16))
+    )
+
+
+def render(span: trace.SpanContext) -> str:
+    """Write a span as `traceparent`. The flag `sampled` says what the ratio says, not what failed or was slow."""
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags & trace.TraceFlags.SAMPLED:02x}"

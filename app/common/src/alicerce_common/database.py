@@ -1,5 +1,6 @@
 """PostgreSQL: connections that find the primary by themselves and notice a dead or demoted host within seconds."""
 
+import re
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -7,13 +8,15 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
+from opentelemetry.trace import Span, SpanKind
 from psycopg.abc import PQGen
 from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy import Connection as EngineConnection
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random
 
+from alicerce_common import tracing
 from alicerce_common.config import DatabaseSettings
 
 READ_ONLY = "25006"
@@ -21,6 +24,10 @@ READ_ONLY = "25006"
 
 DATABASE_URL = URL.create("postgresql+psycopg")
 """Names the driver only: the address stands in the engine's options."""
+
+_TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+"?([A-Za-z_][\w.]*)', re.IGNORECASE)
+_MOST_TEXT = 1000
+_SPAN = "_alicerce_span"
 
 _WaitTimeout = getattr(psycopg.errors, "_WaitTimeout", None)
 T = TypeVar("T")
@@ -53,6 +60,11 @@ class Connection(psycopg.Connection[Any]):
                 self.pgconn.finish()
                 raise psycopg.OperationalError("the server did not answer in time") from None
             raise
+
+    def commit(self) -> None:
+        """As in psycopg, and noted in the trace: a commit waits for the standby."""
+        with tracing.span("COMMIT", kind=SpanKind.CLIENT, attributes={"db.system": "postgresql"}):
+            super().commit()
 
 
 def connect(settings: DatabaseSettings, **more: Any) -> Connection:
@@ -119,6 +131,30 @@ def guard(engine: Engine) -> Engine:
         if statement.lstrip()[:6].upper() != "SELECT":
             connection.info["wrote"] = True
 
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin_span(
+        _: EngineConnection, __: Any, statement: str, ___: Any, execution: ExecutionContext, ____: bool
+    ) -> None:
+        if tracing.active():
+            setattr(execution, _SPAN, _begin_span(statement))
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def end_span(
+        _: EngineConnection, __: Any, ___: str, ____: Any, execution: ExecutionContext, _____: bool
+    ) -> None:
+        span = getattr(execution, _SPAN, None)
+        if span is not None:
+            span.end()
+
+    @event.listens_for(engine, "handle_error")
+    def fail_span(error: ExceptionContext) -> None:
+        span = getattr(error.execution_context, _SPAN, None)
+        if span is not None:
+            tracing.fail(
+                span, getattr(error.original_exception, "sqlstate", None) or error.original_exception
+            )
+            span.end()
+
     @event.listens_for(engine, "commit")
     def commit(connection: EngineConnection) -> None:  # the server is told right after this
         if connection.info.pop("wrote", False):
@@ -130,6 +166,21 @@ def guard(engine: Engine) -> Engine:
             connection.info.pop("wrote", None)
 
     return engine
+
+
+def _begin_span(statement: str) -> Span:
+    """Start a statement's span. Its text has places for values, and no values."""
+    operation = statement.split(None, 1)[0].upper() if statement.strip() else "?"
+    table = _TABLE.search(statement)
+    return tracing.begin_part(
+        f"{operation} {table[1]}" if table else operation,
+        kind=SpanKind.CLIENT,
+        attributes={
+            "db.system": "postgresql",
+            "db.operation.name": operation,
+            "db.query.text": statement[:_MOST_TEXT],
+        },
+    )
 
 
 class Retry:

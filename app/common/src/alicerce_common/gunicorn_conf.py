@@ -18,7 +18,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
-from alicerce_common import logs
+from alicerce_common import logs, tracing
 from alicerce_common.config import WebSettings, load
 
 _settings = load(WebSettings)
@@ -67,6 +67,16 @@ if _settings.tls:
 def on_starting(_: object) -> None:
     """Speak JSON from the first line on."""
     logs.configure(_settings)
+
+
+def post_fork(_: object, __: object) -> None:
+    """Start what sends traces: its thread would not survive the fork."""
+    tracing.start(_settings)
+
+
+def worker_exit(_: object, __: object) -> None:
+    """Send the last spans."""
+    tracing.stop()
 
 
 def child_exit(_: object, worker: Any) -> None:

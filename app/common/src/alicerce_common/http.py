@@ -18,15 +18,20 @@ from http import HTTPStatus
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from flask import Blueprint, Flask, Response, g, request
+from opentelemetry import trace
+from opentelemetry.context import attach, detach
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from alicerce_common import context, errors, health, metrics, openapi, tokens
+from alicerce_common import context, errors, health, metrics, openapi, tokens, tracing
 from alicerce_common.config import WebSettings
 from alicerce_common.errors import ProblemError
 from alicerce_common.logs import get_logger
 
 log = get_logger("alicerce.access")
+
+_UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 MAX_BODY = 1024 * 1024
 """Bytes of a request's body."""
@@ -112,6 +117,30 @@ def parse_query(model: type[M]) -> M:
         raise errors.from_validation(error) from None
 
 
+def _route() -> str | None:
+    return request.url_rule.rule if request.url_rule else None
+
+
+def _begin_span() -> None:
+    """Start the request's span. Of its address only the route's template is told: the rest may be about a person."""
+    route = _route()
+    parent = context.current_parent()
+    method = request.method if request.method in _METHODS else "_OTHER"
+    if route in _UNTRACED:
+        g.span = trace.INVALID_SPAN
+    else:
+        attributes = {"http.request.method": method, "request.id": g.request_id}
+        if route:
+            attributes["http.route"] = route
+        g.span = tracing.begin(
+            f"{method} {route}" if route else method,
+            kind=trace.SpanKind.SERVER,
+            parent=parent,
+            attributes=attributes,
+        )
+    g.span_token = attach(trace.set_span_in_context(g.span))
+
+
 def create_app(
     settings: WebSettings,
     *,
@@ -136,13 +165,17 @@ def create_app(
             request_id=request.headers.get(context.REQUEST_ID_HEADER),
             traceparent=request.headers.get("traceparent"),
         )
+        _begin_span()
 
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers[context.REQUEST_ID_HEADER] = g.request_id
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        route = request.url_rule.rule if request.url_rule else None
-        write = log.debug if route in {"/healthz", "/readyz", "/metrics"} else log.info
+        g.span.set_attribute("http.response.status_code", response.status_code)
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            tracing.fail(g.span, str(response.status_code))
+        route = _route()
+        write = log.debug if route in _UNTRACED else log.info
         write(
             "request",
             method=request.method,
@@ -152,6 +185,14 @@ def create_app(
             bytes=response.content_length,
         )
         return response
+
+    @app.teardown_request
+    def end(error: BaseException | None) -> None:
+        if "span" in g:
+            if error is not None:
+                tracing.fail(g.span, error)
+            g.span.end()
+            detach(g.span_token)
 
     errors.init_app(app)
     health.init_app(app, settings, health.Readiness(checks))

@@ -10,6 +10,7 @@ import traceback
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from alicerce_common.config import ServiceSettings
@@ -28,6 +29,8 @@ _SENSITIVE = (
     "body",
 )
 _NOISY = {
+    # Of traces that cannot be sent, alicerce_common.tracing tells once.
+    "opentelemetry": logging.CRITICAL,
     "pika": logging.CRITICAL,
     "urllib3": logging.WARNING,
     "pymongo": logging.WARNING,
@@ -67,6 +70,13 @@ def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+def _trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event.update(trace_id=f"{span.trace_id:032x}", span_id=f"{span.span_id:016x}")
+    return event
+
+
 def _severity(_: WrappedLogger, method: str, event: EventDict) -> EventDict:
     event["severity"] = event.pop("level", method)
     return event
@@ -86,6 +96,7 @@ def configure(settings: ServiceSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _severity,
         identity,
+        _trace,
         _exception,
         _redact,
         structlog.processors.EventRenamer("message"),

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
 from pymongo import MongoClient
 
+from alicerce_common import tracing
 from alicerce_common.config import MongoSettings, Tls
 
 Document = dict[str, Any]
+_instrumentor = PymongoInstrumentor()
 
 
 @contextmanager
@@ -25,6 +28,9 @@ def _certificate_and_key(tls: Tls) -> Iterator[str]:
 
 def make_client(settings: MongoSettings) -> "MongoClient[Document]":
     """Build a client; it connects, and starts its threads, at first use, so it may be built before a fork."""
+    if settings.traces_endpoint and not _instrumentor.is_instrumented_by_opentelemetry:
+        # Names commands and collections; documents and filters only with capture_statement.
+        _instrumentor.instrument(tracer_provider=tracing.provider, capture_statement=False)
     options: dict[str, Any] = {
         "host": [f"{address.host}:{address.port}" for address in settings.mongodb_hosts],
         "replicaSet": settings.mongodb_replica_set,

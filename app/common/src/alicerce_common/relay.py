@@ -18,6 +18,7 @@ from uuid import UUID
 
 import pika
 import psycopg
+from opentelemetry.trace import Span, SpanKind
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.exceptions import AMQPError
@@ -25,7 +26,7 @@ from pika.spec import Basic, BasicProperties
 from prometheus_client import Counter, Gauge
 from psycopg.rows import class_row
 
-from alicerce_common import broker, database, logs, process
+from alicerce_common import broker, context, database, logs, process, tracing
 from alicerce_common.config import DatabaseSettings, ProcessSettings, PublisherSettings
 from alicerce_common.events import CONTENT_TYPE, Event
 from alicerce_common.health import Check
@@ -82,14 +83,15 @@ class Row:
         )
         return event.model_dump_json().encode()
 
-    def properties(self) -> BasicProperties:
-        """Return the message's properties."""
+    def properties(self, span: Span | None = None) -> BasicProperties:
+        """Return the message's properties; who consumes it continues the span of its publication, if there is one."""
+        traceparent = context.render(span.get_span_context()) if span else self.traceparent
         return BasicProperties(  # type: ignore[no-untyped-call]
             message_id=str(self.id),
             type=self.type,
             content_type=CONTENT_TYPE,
             delivery_mode=pika.DeliveryMode.Persistent.value,
-            headers={"traceparent": self.traceparent} if self.traceparent else None,
+            headers={"traceparent": traceparent} if traceparent else None,
         )
 
 
@@ -103,6 +105,8 @@ class _Batch:
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
         self.pending: dict[int, Row] = {}
+        self.spans: dict[int, Span] = {}
+        self.began = time.time_ns()
         self.returned: set[str] = set()
         self.confirmed: list[Row] = []
         self.refused: list[Row] = []
@@ -248,12 +252,46 @@ class Publisher:
         exchange = self._settings.event_exchange
         try:
             for row in batch.rows:
-                channel.basic_publish(exchange, row.type, row.body(), row.properties(), mandatory=True)
+                span = self._begin_span(row)
+                channel.basic_publish(exchange, row.type, row.body(), row.properties(span), mandatory=True)
                 self._delivery_tag += 1
                 batch.pending[self._delivery_tag] = row
+                if span:
+                    batch.spans[self._delivery_tag] = span
         except AMQPError:
             self._settle(broken=True)
             self._close_connection()
+
+    def _begin_span(self, row: Row, *, start_time: int | None = None) -> Span | None:
+        """Start the span of a publication where the ratio keeps the trace, or where it began at `start_time` and is worth keeping.
+
+        The others cost nothing but this question.
+        """
+        parent = context.parse(row.traceparent)
+        if parent is None or (start_time is None and not tracing.samples(parent)):
+            return None
+        attributes = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": self._settings.event_exchange,
+            "messaging.message.id": str(row.id),
+        }
+        return tracing.begin(
+            f"publish {row.type}",
+            kind=SpanKind.PRODUCER,
+            parent=parent,
+            start_time=start_time,
+            attributes=attributes,
+        )
+
+    def _end_span(self, batch: _Batch, tag: int, row: Row, failure: str | None) -> None:
+        span = batch.spans.pop(tag, None)
+        if span is None and (failure or tracing.is_slow(batch.began)):
+            span = self._begin_span(row, start_time=batch.began)
+        if span:
+            if failure:
+                tracing.fail(span, failure)
+            span.end()
 
     def _returned(self, _: Channel, __: Basic.Return, properties: BasicProperties, ___: bytes) -> None:
         # Comes before the confirm of the same message.
@@ -272,14 +310,17 @@ class Publisher:
             if row is not None:
                 good = acknowledged and str(row.id) not in batch.returned
                 (batch.confirmed if good else batch.refused).append(row)
+                self._end_span(batch, tag, row, None if good else "refused")
         if not batch.pending:
             self._settle(broken=False)
 
     def _settle(self, *, broken: bool) -> None:
-        if self._batch is not None:
-            self._batch.broken = broken
-            self._batch.done.set()
-            self._batch = None
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            batch.broken = broken
+            for tag, row in batch.pending.items():
+                self._end_span(batch, tag, row, "unconfirmed")
+            batch.done.set()
 
 
 class Relay:
@@ -387,6 +428,7 @@ class Relay:
 def main(settings: RelaySettings) -> int:
     """Run the relay until SIGTERM; returns the exit status."""
     logs.configure(settings)
+    tracing.start(settings)
     stop = threading.Event()
     process.stop_on_signals(stop)
     publisher = Publisher(settings)
@@ -398,5 +440,6 @@ def main(settings: RelaySettings) -> int:
         relay.run(stop)
     finally:
         publisher.close()
+        tracing.stop()
         server.shutdown()
     return 0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from alicerce_common import consumer, mongo
+from alicerce_common import consumer, mongo, tracing
 from alicerce_common.config import ConsumerSettings, MongoSettings, load
 from alicerce_common.consumer import PoisonEventError
 from alicerce_common.events import Event
@@ -42,7 +42,8 @@ def make_handler(store: ProfileStore) -> Callable[[Event], None]:
             return
         if event.version != VERSION:
             raise PoisonEventError(f"{event.type} of version {event.version}")
-        enrichment = enrich(UserData.model_validate(event.data), datetime.now(UTC))
+        with tracing.span("enrich"):
+            enrichment = enrich(UserData.model_validate(event.data), datetime.now(UTC))
         outcome = store.apply(event.id, event.subject, enrichment)
         ENRICHMENTS.labels(outcome.value).inc()
         log.info("profile enriched", outcome=outcome.value, revision=enrichment.revision)
