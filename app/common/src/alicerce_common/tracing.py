@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import requests
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -329,12 +330,16 @@ def start(settings: ServiceSettings, *, exporter: SpanExporter | None = None, de
     if not settings.traces_endpoint:
         return
     tls = settings.tls
+    session = requests.Session()
+    # Proxies and authorities of the environment are for the outside.
+    session.trust_env = False
     exporter = exporter or OTLPSpanExporter(
         endpoint=settings.traces_endpoint,
         certificate_file=str(tls.ca_file) if tls else None,
         client_certificate_file=str(tls.certificate_file) if tls else None,
         client_key_file=str(tls.key_file) if tls else None,
         timeout=TIMEOUT,
+        session=session,
     )
     _state.sampler = RatioSampler(settings.traces_sample_ratio)
     _state.slow_seconds = settings.traces_slow_seconds
