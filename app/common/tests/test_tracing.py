@@ -9,11 +9,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import structlog
-from alicerce_common import cache, config, consumer, context, database, http, logs, relay, tracing
+from alicerce_common import cache, config, consumer, context, database, http, logs, mongo, relay, tracing
 from alicerce_common.consumer import Consumer, PoisonEventError, Verdict
 from alicerce_common.events import Event
 from alicerce_common.outbox import OutboxMixin, write_event
@@ -25,6 +26,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from pika.spec import BasicProperties
 from pydantic import ValidationError
+from pymongo import monitoring
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -473,6 +475,38 @@ def test_nothing_of_a_person_is_told(
 
 
 database_module = database
+
+
+def test_of_mongodb_commands_and_collections_are_told(start: Start) -> None:
+    kept = start()
+    told_of: dict[str, Any] = {
+        "mongodb_hosts": "127.0.0.1:1",
+        "mongodb_database": "enrichment",
+        "mongodb_user": "worker",
+        "mongodb_password": "none",
+        "traces_endpoint": "http://127.0.0.1:1/v1/traces",
+    }
+    client = mongo.make_client(config.MongoSettings(**IDENTITY, service_name="worker", **told_of))
+    (listener,) = monitoring._LISTENERS.command_listeners
+    where = ("node-a.alicerce.internal", 27017)
+    command = {"update": "profiles", "updates": [{"q": {"_id": PERSON["cpf"]}, "u": {"$set": dict(PERSON)}}]}
+    failure = {"errmsg": f"E11000 duplicate key {PERSON['email']}", "code": 11000, "codeName": "DuplicateKey"}
+    with tracing.unit("event", kind=SpanKind.CONSUMER, parent=context.parse(KEPT)):
+        for number in (1, 2):
+            listener.started(monitoring.CommandStartedEvent(command, "enrichment", number, where, None))
+        listener.succeeded(
+            monitoring.CommandSucceededEvent(
+                timedelta(0), {"ok": 1, "value": PERSON}, "update", 1, where, None
+            )
+        )
+        listener.failed(monitoring.CommandFailedEvent(timedelta(0), failure, "update", 2, where, None))
+    client.close()
+    spans = kept()
+    assert names(spans) == ["enrichment.update", "enrichment.update", "event"]
+    assert (spans[0].attributes or {})["db.mongodb.collection"] == "profiles"
+    assert (spans[0].attributes or {})["net.peer.name"] == where[0]
+    for value in PERSON.values():
+        assert value not in told(spans)
 
 
 def test_logs_carry_the_current_span(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
