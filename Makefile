@@ -1,8 +1,9 @@
 # The commands of the platform. `make help` lists them; README.md says what they cost.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status info ssh check test test-all molecule e2e lock clean
+.PHONY: help bootstrap up down status info trace ssh check test test-all molecule e2e lock clean
 HOST ?=
+TRACE ?=
 FORMAT ?= text
 
 help: ## list the commands
@@ -22,6 +23,9 @@ status: ## the state of every host, cluster and service; exits 0 exactly when al
 
 info: ## addresses, CA file, administrator, hosts (FORMAT=json)
 	@scripts/lab info --format $(FORMAT)
+
+trace: ## draw what one request did in every service: make trace TRACE=<its X-Request-ID> (FORMAT=json)
+	@. scripts/env && scripts/trace --format $(FORMAT) -- "$(TRACE)"
 
 ssh: ## open a shell on a host: make ssh HOST=node-a
 	@scripts/lab ssh "$(HOST)"

@@ -1,0 +1,87 @@
+"""One change of a profile is one trace, from the request to the document in MongoDB, and says nothing of the person."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.failure.platform import run
+
+PATIENCE = 90.0
+"""Seconds in which all parts of a trace must have arrived."""
+LEAST_RATIO = 0.1
+"""The test looks for a request that this share keeps, and so every higher one."""
+CHAIN = [
+    ("users", "PATCH /api/v1/users/me"),
+    ("users", "publish user.updated"),
+    ("enrichment", "process enrichment.user-events"),
+    ("enrichment", "enrich"),
+]
+
+
+def trace_of(request_id: str) -> dict[str, Any] | None:
+    """Ask as an operator does; None while Jaeger does not know the trace."""
+    said = run("scripts/trace", "--format", "json", request_id)
+    if said.returncode == 3:
+        return None
+    assert said.returncode == 0, said.stderr
+    return dict(json.loads(said.stdout))
+
+
+def kept(request_id: str) -> bool:
+    """Tell whether every ratio of LEAST_RATIO and above keeps the trace of a request."""
+    return int(request_id.replace("-", "")[-14:], 16) >= (1 - LEAST_RATIO) * (1 << 56)
+
+
+@pytest.fixture(scope="module")
+def changed(edge: Any, account: dict[str, Any]) -> tuple[str, int]:
+    """Change a profile until the edge gives an id that is kept; returns it and the revision."""
+    token = account["access_token"]
+    for number in range(200):
+        answer = edge.call(
+            "PATCH", "/api/v1/users/me", token=token, json={"name": f"Teresa Cristina {number}"}
+        )
+        assert answer.status_code == 200, answer.text
+        if kept(answer.headers["X-Request-ID"]):
+            edge.enriched(token, answer.json()["revision"])
+            return answer.headers["X-Request-ID"], answer.json()["revision"]
+    pytest.fail("none of 200 requests has an id that is kept: the edge's ids are not random")
+
+
+def test_one_trace_covers_the_request_and_what_came_of_it(changed: tuple[str, int]) -> None:
+    request_id, _ = changed
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        trace = trace_of(request_id)
+        spans = {(span["service"], span["name"]): span for span in (trace or {}).get("spans", [])}
+        stores = {(service, str(span["tags"].get("db.system"))) for (service, _), span in spans.items()}
+        if spans.keys() >= set(CHAIN) and stores >= {("users", "postgresql"), ("enrichment", "mongodb")}:
+            break
+        assert time.monotonic() < deadline, f"in the trace of {request_id} is only {sorted(spans)}"
+        time.sleep(3)
+    for above, below in itertools.pairwise(CHAIN):
+        assert spans[below]["parent"] == spans[above]["id"], f"{below} does not continue {above}"
+        assert spans[below]["start_us"] >= spans[above]["start_us"] - 50_000  # clocks of two hosts
+    assert ("users", "INSERT outbox") in spans
+    assert ("users", "COMMIT") in spans
+    assert not [span for span in spans.values() if span["error"]]
+
+
+def test_the_trace_says_nothing_of_the_person(changed: tuple[str, int], account: dict[str, Any]) -> None:
+    text = json.dumps(trace_of(changed[0]))
+    for value in (account["email"], "Teresa", account["id"], account["access_token"]):
+        assert value not in text
+
+
+def test_it_is_drawn_and_an_unknown_one_is_named(changed: tuple[str, int]) -> None:
+    drawn = run("scripts/trace", "--width", "100", changed[0])
+    assert drawn.returncode == 0, drawn.stderr
+    assert "PATCH /api/v1/users/me" in drawn.stdout
+    assert all(len(line) <= 100 for line in drawn.stdout.splitlines())
+    unknown = run("scripts/trace", "0" * 31 + "1")
+    assert unknown.returncode == 3
+    assert "does not know" in unknown.stderr
