@@ -1,10 +1,13 @@
 # The commands of the platform. `make help` lists them; README.md says what they cost.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status info trace ssh check test test-all molecule e2e lock clean
+.PHONY: help bootstrap up down status info logs trace ssh check test test-all molecule e2e lock clean
 HOST ?=
 TRACE ?=
 FORMAT ?= text
+# Only on the command line: the environment may have such names for other things, and has USER.
+$(foreach name,REQUEST TRACE SERVICE SINCE FOLLOW,$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+LOGS_USER := $(if $(filter command line,$(origin USER)),$(USER))
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +29,9 @@ info: ## addresses, CA file, administrator, hosts (FORMAT=json)
 
 trace: ## draw what one request did in every service: make trace TRACE=<its X-Request-ID> (FORMAT=json)
 	@. scripts/env && scripts/trace --format $(FORMAT) -- "$(TRACE)"
+
+logs: ## what the log has of a request, a trace, a person or a service: make logs REQUEST=…|TRACE=…|USER=…|SERVICE=… [HOST=…] [SINCE=10m] [FOLLOW=1] [FORMAT=json]
+	@scripts/logs --request "$(REQUEST)" --trace "$(TRACE)" --user "$(LOGS_USER)" --service "$(SERVICE)" --host "$(HOST)" --since "$(SINCE)" $(if $(FOLLOW),--follow) --format $(FORMAT)
 
 ssh: ## open a shell on a host: make ssh HOST=node-a
 	@scripts/lab ssh "$(HOST)"
