@@ -54,6 +54,9 @@ class Bulk(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def log_message(self, *_: object) -> None:
+        """Say nothing: it would be shipped, and so be said again, for ever."""
+
     def tell(self, status: int, what: dict) -> None:
         content = json.dumps(what).encode()
         self.send_response(status)
