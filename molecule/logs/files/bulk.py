@@ -13,7 +13,13 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-ADDRESS, PORT, TLS, PASSWORD, TARGET = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], Path(sys.argv[5])
+ADDRESS, PORT, TLS, PASSWORD, TARGET = (
+    sys.argv[1],
+    int(sys.argv[2]),
+    Path(sys.argv[3]),
+    sys.argv[4],
+    Path(sys.argv[5]),
+)
 EXPECTED = "Basic " + base64.b64encode(f"log_writer:{Path(PASSWORD).read_text()}".encode()).decode()
 taken: set[str] = set()
 tries: Counter[str] = Counter()
@@ -27,13 +33,21 @@ def answer(operation: dict, record: dict) -> dict:
     if record["message"].startswith("busy"):
         tries[operation["_id"]] += 1
         if tries[operation["_id"]] < 3:
-            return said | {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "busy"}}
+            return said | {
+                "status": 429,
+                "error": {"type": "es_rejected_execution_exception", "reason": "busy"},
+            }
     if operation["_id"] in taken:
         reason = "document already exists"
-        return said | {"status": 409, "error": {"type": "version_conflict_engine_exception", "reason": reason}}
+        return said | {
+            "status": 409,
+            "error": {"type": "version_conflict_engine_exception", "reason": reason},
+        }
     taken.add(operation["_id"])
     with TARGET.open("a") as file:
-        file.write(json.dumps({"index": operation["_index"], "id": operation["_id"], "record": record}) + "\n")
+        file.write(
+            json.dumps({"index": operation["_index"], "id": operation["_id"], "record": record}) + "\n"
+        )
     return said | {"status": 201, "result": "created"}
 
 
@@ -45,8 +59,13 @@ class Bulk(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != EXPECTED:
             self.tell(401, {"error": {"type": "security_exception"}, "status": 401})
             return
-        items = [answer(json.loads(a)["create"], json.loads(b)) for a, b in zip(lines[::2], lines[1::2], strict=True)]
-        self.tell(200, {"errors": any("error" in i for i in items), "items": [{"create": item} for item in items]})
+        items = [
+            answer(json.loads(a)["create"], json.loads(b))
+            for a, b in zip(lines[::2], lines[1::2], strict=True)
+        ]
+        self.tell(
+            200, {"errors": any("error" in i for i in items), "items": [{"create": item} for item in items]}
+        )
 
     def do_GET(self) -> None:
         self.tell(200, {})
