@@ -26,6 +26,7 @@ mmdebstrap --quiet --variant=minbase \
   --include=systemd-sysv,dbus,openssh-server,python3,python3-apt,sudo,iproute2,ca-certificates,kmod,procps "${further[@]}" \
   --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
   --dpkgopt='path-exclude=/usr/share/doc/*' \
+  --customize-hook='mkdir -p "$1/usr/share/man/man1"' \
   --customize-hook='chroot "$1" useradd --create-home --shell /bin/bash admin' \
   --customize-hook='install -m 440 "'"$files"'/sudoers" "$1/etc/sudoers.d/lab-admin"' \
   --customize-hook='install -m 644 -t "$1/etc/systemd/system" "'"$files"'"/*.service' \
