@@ -705,11 +705,141 @@ def redis() -> Dashboard:
     )
 
 
+def elasticsearch() -> Dashboard:
+    """Return the dashboard of Elasticsearch, which keeps the logs."""
+    node = 'job="elasticsearch"'
+    heap = f'{node},area="heap"'
+    indexed = f"elasticsearch_indices_indexing_index_total{{{node}}}"
+    searched = f"elasticsearch_indices_search_query_total{{{node}}}"
+    search_time = f"elasticsearch_indices_search_query_time_seconds{{{node}}}"
+    retained = "alicerce_elasticsearch_retention"
+    disk = (
+        f"1 - sum by (host) (elasticsearch_filesystem_data_available_bytes{{{node}}})"
+        f" / sum by (host) (elasticsearch_filesystem_data_size_bytes{{{node}}})"
+    )
+    return board(
+        "store-elasticsearch",
+        "Store: Elasticsearch",
+        "Whether it takes the logs, how many days it keeps, and how much room is left.",
+        [
+            Row(
+                "Cluster",
+                (
+                    number(
+                        "Nodes",
+                        Query(f"max(elasticsearch_cluster_health_number_of_nodes{{{node}}})"),
+                        steps=((None, RED), (1, GREEN)),
+                    ),
+                    number(
+                        "Shards without a place",
+                        Query(f"max(elasticsearch_cluster_health_unassigned_shards{{{node}}})"),
+                        steps=NONE_EXPECTED,
+                    ),
+                    number("Days of logs", Query(f"max({retained}_kept_days)")),
+                    working("elasticsearch.service"),
+                    number(
+                        "Last look for old logs",
+                        Query(f"time() - max({retained}_last_success_timestamp_seconds)"),
+                        unit="s",
+                        steps=((None, GREEN), (7200, ORANGE)),
+                    ),
+                    firing("elasticsearch"),
+                    states(
+                        "Health",
+                        Query(
+                            f'max by (color) (elasticsearch_cluster_health_status{{{node},color=~"green|yellow|red"}})',
+                            "{{color}}",
+                        ),
+                        yes=("yes", "text"),
+                        no=("no", "transparent"),
+                    ),
+                    units("elasticsearch.service"),
+                ),
+            ),
+            Row(
+                "Logs",
+                (
+                    graph("Lines that arrive", Query(f"sum(rate({indexed}{RATE}))", "lines"), unit="cps"),
+                    graph("Lines kept", Query(f"sum(elasticsearch_indices_docs{{{node}}})", "lines")),
+                    graph(
+                        "Size",
+                        Query(
+                            f"sum by (host) (elasticsearch_indices_store_size_bytes{{{node}}})", "{{host}}"
+                        ),
+                        unit="bytes",
+                    ),
+                    graph(
+                        "Searches", Query(f"sum by (host) (rate({searched}{RATE}))", "{{host}}"), unit="ops"
+                    ),
+                    graph(
+                        "Mean time of a search",
+                        Query(
+                            f"sum by (host) (rate({search_time}{RATE})) / sum by (host) (rate({searched}{RATE}))",
+                            "{{host}}",
+                        ),
+                        unit="s",
+                    ),
+                    graph(
+                        "Indices dropped",
+                        Query(
+                            f"sum by (reason) (increase({retained}_dropped_indices_total[1d]))",
+                            "for {{reason}}",
+                        ),
+                        description="For their age, or because a disk was too full; in a day.",
+                    ),
+                ),
+            ),
+            Row(
+                "Room",
+                (
+                    graph(
+                        "Disk used",
+                        Query(disk, "{{host}}"),
+                        unit="percentunit",
+                        steps=((None, GREEN), (0.85, ORANGE), (0.95, RED)),
+                        maximum=1,
+                        description="From 85 % on no new index is put there; at 95 % no more lines are taken.",
+                    ),
+                    graph(
+                        "Heap used",
+                        Query(
+                            f"sum by (host) (elasticsearch_jvm_memory_used_bytes{{{heap}}})"
+                            f" / sum by (host) (elasticsearch_jvm_memory_max_bytes{{{heap}}})",
+                            "{{host}}",
+                        ),
+                        unit="percentunit",
+                        maximum=1,
+                    ),
+                    graph(
+                        "Time spent on collecting garbage",
+                        Query(
+                            f"sum by (host) (rate(elasticsearch_jvm_gc_collection_seconds_sum{{{node}}}{RATE}))",
+                            "{{host}}",
+                        ),
+                        unit="percentunit",
+                    ),
+                    graph(
+                        "Work refused",
+                        Query(
+                            "sum by (host, type) (rate(elasticsearch_thread_pool_rejected_count"
+                            f'{{{node},type=~"write|search"}}{RATE}))',
+                            "{{host}} {{type}}",
+                        ),
+                        unit="ops",
+                        description="Since its queue was full; who sent it tries again.",
+                    ),
+                ),
+            ),
+        ],
+    )
+
+
 STORES: dict[str, Callable[[], Dashboard]] = {
     "etcd": etcd,
     "postgresql": postgresql,
     "rabbitmq": rabbitmq,
     "mongodb": mongodb,
     "redis": redis,
+    "elasticsearch": elasticsearch,
 }
 """By the group of hosts that are its members."""
