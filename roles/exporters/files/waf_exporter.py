@@ -59,8 +59,8 @@ class Findings:
         )
         self._known: set[str] = set()
         # So that a rate sees the first one too.
-        for outcome in ("blocked", "passed"):
-            self.requests.labels("blocking", outcome)
+        for mode, outcome in (("blocking", "blocked"), ("blocking", "passed"), ("detecting", "passed")):
+            self.requests.labels(mode, outcome)
 
     def count(self, line: str) -> None:
         """Count one record of the audit log."""
