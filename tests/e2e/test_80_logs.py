@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.failure.platform import run
+
 ARRIVAL = 60.0
 """Seconds in which a record must have arrived."""
 
 
 def read(*argv: str) -> list[dict[str, Any]]:
     """Ask as operators do."""
-    out = subprocess.run(
-        [ROOT / "scripts/logs", *argv, "--format", "json"],
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    out = run("scripts/logs", *argv, "--format", "json")
     assert out.returncode == 0, out.stderr
     return [json.loads(text) for text in out.stdout.splitlines()]
 

@@ -168,6 +168,11 @@ class Platform:
         """Run SQL at the primary as PostgreSQL's administrator, and return what it prints."""
         return self.postgresql_at(self.primary(), statement, database)
 
+    def signal_receiver(self, signal: str, host: str) -> None:
+        """Send a signal to the process that takes PostgreSQL's log on a standby: STOP holds it back, CONT lets it go on."""
+        # The brackets keep the pattern from finding the shell that carries it.
+        self.ssh(host, f"pkill --signal {signal} --full 'postgres: .*[w]alreceiver'")
+
     def ssh_argv(self, host: str) -> list[str]:
         """Return the command that reaches a host."""
         keys = ROOT / ".lab" / "ssh"

@@ -20,15 +20,14 @@ Hold = Callable[[Platform, str, str], contextlib.AbstractContextManager[None]]
 @contextlib.contextmanager
 def receiver_stopped(platform: Platform, member: str, leader: str) -> Iterator[None]:
     """PostgreSQL: the standby takes no log while the leader fills some segments."""
-    # The brackets keep the pattern from finding the shell that carries it.
-    platform.ssh(member, "pkill --signal STOP --full 'postgres: .*[w]alreceiver'")
+    platform.signal_receiver("STOP", member)
     try:
         for _ in range(3):
             platform.postgresql_at(leader, "SELECT pg_switch_wal()")
             time.sleep(1)
         yield
     finally:
-        platform.ssh(member, "pkill --signal CONT --full 'postgres: .*[w]alreceiver'")
+        platform.signal_receiver("CONT", member)
 
 
 @contextlib.contextmanager

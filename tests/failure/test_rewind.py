@@ -34,9 +34,9 @@ def test_a_rewound_member_waits_for_no_write(platform: Platform) -> None:
     members = platform.members("postgresql")
     standbys = [member for member in members if member != former]
 
-    def everywhere(command: str, hosts: list[str]) -> None:
-        for host in hosts:
-            platform.ssh(host, command)
+    def timers(verb: str) -> None:
+        for member in members:
+            platform.ssh(member, f"systemctl {verb} alicerce-standby-snapshot.timer")
 
     def ends_between_pages() -> bool:
         return platform.postgresql(ENDS_BETWEEN_PAGES) == "t"
@@ -50,13 +50,15 @@ def test_a_rewound_member_waits_for_no_write(platform: Platform) -> None:
             for line in control.splitlines()
         )
 
-    everywhere("systemctl stop alicerce-standby-snapshot.timer", members)
+    timers("stop")
     try:
         # The primary dies with a record that no standby has, so that it has to be rewound.
-        everywhere("pkill --signal STOP --full 'postgres: .*[w]alreceiver'", standbys)
+        for standby in standbys:
+            platform.signal_receiver("STOP", standby)
         platform.postgresql_at(former, RECORD)
         platform.ssh(former, "systemctl mask --quiet --runtime patroni; systemctl kill --signal=KILL patroni")
-        everywhere("pkill --signal CONT --full 'postgres: .*[w]alreceiver'", standbys)
+        for standby in standbys:
+            platform.signal_receiver("CONT", standby)
         until("another member leads", lambda: platform.primary() != former, 90)
         # As archive_timeout does on a platform where nobody writes any more.
         platform.postgresql(RECORD)
@@ -69,6 +71,6 @@ def test_a_rewound_member_waits_for_no_write(platform: Platform) -> None:
     finally:
         began = time.monotonic()
         platform.ssh(former, "systemctl unmask --quiet --runtime patroni; systemctl start patroni")
-        everywhere("systemctl start alicerce-standby-snapshot.timer", members)
+        timers("start")
     platform.await_whole("postgresql", 60)
     print(f"{former} was whole again {time.monotonic() - began:.0f} s after the primary was looked after")

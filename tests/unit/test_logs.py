@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.certificate import self_signed
 from tests.unit.load import load_script
 
 logs = load_script("logs")
@@ -108,15 +109,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Key and certificate that is its own authority."""
-    file = tmp_path_factory.mktemp("tls") / "host.pem"
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=host "
-        f"-addext subjectAltName=DNS:{NAME} -keyout {file} -out {file.parent}/crt".split(),
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + (file.parent / "crt").read_text())
-    return file
+    return self_signed(tmp_path_factory.mktemp("tls"), NAME)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import datetime
 import http.client
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.unit.certificate import self_signed
 from tests.unit.load import load_program
 
 exporter = load_program("exporters/files/mongodb_exporter.py")
@@ -22,15 +22,7 @@ exporter = load_program("exporters/files/mongodb_exporter.py")
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Key and certificate that is its own authority."""
-    file = tmp_path_factory.mktemp("tls") / "host.pem"
-    subprocess.run(
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=DNS:localhost -keyout {file} -out {file.parent}/crt".split(),
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + (file.parent / "crt").read_text())
-    return file
+    return self_signed(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @pytest.fixture
