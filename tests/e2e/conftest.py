@@ -19,6 +19,10 @@ PATIENCE = 60.0
 """Seconds in which a change must have been enriched."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also what `make test` has no time for: every zone")
+
+
 class PinnedAdapter(HTTPAdapter):
     """Leads one name to one address, as /etc/hosts would; the certificate must still be the name's."""
 

@@ -1,33 +1,12 @@
-"""The deployed lab as Ansible sees it: a second run changes nothing, and check mode tells the same."""
+"""The deployed lab as Ansible sees it: check mode has nothing to tell. test_60_removed_services.py runs the playbook itself again."""
 
 from __future__ import annotations
 
-import re
-
-import pytest
-
-RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
+from tests.e2e.site import assert_site_changes_nothing
 
 
-def recap(output):
-    """Return {host: (ok, changed, unreachable, failed)} of a playbook run."""
-    return {
-        m[1]: tuple(int(n) for n in m.groups()[1:])
-        for m in RECAP.finditer(output.rpartition("PLAY RECAP")[2])
-    }
-
-
-@pytest.mark.parametrize("arguments", [[], ["--check"]], ids=["again", "check"])
-def test_site_changes_nothing_on_a_deployed_lab(run, lab, arguments):
-    said = run("ansible-playbook", "site.yml", *arguments)
-    assert said.returncode == 0, said.stdout[-4000:] + said.stderr[-2000:]
-    hosts = recap(said.stdout)
-    assert {host["name"] for host in lab["hosts"]} <= set(hosts)
-    changed = re.findall(
-        r"^(?:TASK|RUNNING HANDLER) \[(.+?)\](?:(?!^TASK).)*?^changed: \[(\S+?)\]", said.stdout, re.M | re.S
-    )
-    assert {host: counts[1] for host, counts in hosts.items() if counts[1]} == {}, changed
-    assert all(counts[2] == counts[3] == 0 for counts in hosts.values())
+def test_check_mode_changes_nothing_on_a_deployed_lab(run, lab):
+    assert_site_changes_nothing(run, lab, "--check")
 
 
 def test_status_says_that_all_is_whole(run):

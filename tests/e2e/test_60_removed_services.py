@@ -1,8 +1,8 @@
-"""What `test_50_further_services.py` added and took away again has left nothing."""
+"""What `test_50_further_services.py` added and took away again has left nothing, and the whole playbook finds all as it should be."""
 
 from __future__ import annotations
 
-from tests.failure.platform import TAGS
+from tests.e2e.site import assert_site_changes_nothing
 
 
 def test_without_its_entry_nothing_is_left_of_a_service(run, edge):
@@ -16,7 +16,7 @@ def test_without_its_entry_nothing_is_left_of_a_service(run, edge):
     )
     assert left.returncode == 0, left.stdout
     assert not [line for line in left.stdout.splitlines() if '"path"' in line], left.stdout
-    said = run("ansible-playbook", "site.yml", "--tags", TAGS, timeout=1200)
-    assert said.returncode == 0, said.stdout[-4000:]
-    changed = [line for line in said.stdout.splitlines() if line.startswith("changed:")]
-    assert changed == []
+
+
+def test_site_again_changes_nothing(run, lab):
+    assert_site_changes_nothing(run, lab)

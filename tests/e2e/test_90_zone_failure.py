@@ -6,7 +6,6 @@ import json
 import secrets
 import time
 
-import pytest
 import requests
 
 from tests.failure.platform import container_of
@@ -71,7 +70,12 @@ def zone_hosts(lab):
     return [host for host in lab["hosts"] if "postgresql" in host["groups"]]
 
 
-@pytest.mark.parametrize("index", [0, 1, 2], ids=["zone-a", "zone-b", "zone-c"])
+def pytest_generate_tests(metafunc):
+    """A short run loses one zone: the first, whose host is the one that the others prefer for the virtual IP."""
+    zones = {0: "zone-a", 1: "zone-b", 2: "zone-c"} if metafunc.config.getoption("--long") else {0: "zone-a"}
+    metafunc.parametrize("index", zones, ids=zones.values())
+
+
 def test_a_killed_zone_host_is_survived_and_rejoins(run, lab, index):
     host = zone_hosts(lab)[index]
     name = container_of(host["name"])
