@@ -1,7 +1,7 @@
 # The commands of the platform. `make help` lists them; README.md says what they cost.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status info logs trace ssh check test test-all molecule e2e lock clean
+.PHONY: help bootstrap up down status info logs trace ssh check test test-all molecule e2e bench lock clean
 HOST ?=
 TRACE ?=
 FORMAT ?= text
@@ -50,6 +50,9 @@ molecule: bootstrap ## every Molecule scenario
 
 e2e: ## the end-to-end tests on the running lab
 	@scripts/bootstrap control check test && . scripts/env && pytest -v --tb=short tests/e2e
+
+bench: ## what traces and the log cost, measured on the running lab; about four minutes
+	@scripts/bootstrap control test && . scripts/env && python -m tests.bench
 
 lock: ## resolve requirements.in and the services' dependencies anew
 	@scripts/lock
