@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -61,7 +61,7 @@ class Edge:
                 self.origin, PinnedAdapter(self._info["edge"]["name"], self._info["edge"]["address"])
             )
             self._local.session = session
-        return self._local.session
+        return cast(requests.Session, self._local.session)
 
     def call(self, method: str, path: str, *, token: str | None = None, **options: Any) -> requests.Response:
         """Send one request; a 429 is waited for as it asks."""
@@ -131,7 +131,7 @@ def edge(lab: dict[str, Any]) -> Edge:
 def people() -> list[dict[str, Any]]:
     """Give the people of people.json, with addresses that no other run has used."""
     run = secrets.token_hex(4)
-    people = json.loads((Path(__file__).parent / "people.json").read_text())
+    people: list[dict[str, Any]] = json.loads((Path(__file__).parent / "people.json").read_text())
     for person in people:
         local, at, domain = person["email"].rpartition("@")
         person["email"] = f"{local}+{run}{at}{domain}" if at else person["email"]
