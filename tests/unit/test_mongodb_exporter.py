@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, MetricsHandler
 
 from tests.unit.certificate import self_signed
 from tests.unit.load import load_program
 
 exporter = load_program("exporters/files/mongodb_exporter.py")
+exporter_server = load_program("exporters/files/exporter_server.py")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def server(pem: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     )
     registry = CollectorRegistry()
     registry.register(exporter.MongoDBCollector(options))
-    with exporter.Server(options, registry) as running:
+    with exporter_server.Server(options, MetricsHandler.factory(registry)) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
         yield running

@@ -1,6 +1,5 @@
-"""What the firewall's exporter makes of the audit log and of nginx's status. Molecule's scenario waf asks it beside a real nginx."""
+"""What the firewall's exporter makes of the audit log. Molecule's scenario waf asks it beside a real nginx."""
 
-import http.server
 import json
 import threading
 from collections.abc import Iterator
@@ -13,9 +12,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 from tests.unit.load import load_program
 
 exporter = load_program("exporters/files/waf_exporter.py")
-STATUS = (
-    "Active connections: 3 \nserver accepts handled requests\n 10 8 40 \nReading: 0 Writing: 1 Waiting: 2 \n"
-)
 
 
 def record(*rules: str, engine: str = "Enabled") -> str:
@@ -168,48 +164,3 @@ def test_it_waits_for_a_file_that_is_not_there_yet(follower: Any, tmp_path: Path
     reading = follower()
     write(tmp_path / "log", "first\n")
     reading.wait("first\n")
-
-
-@pytest.fixture
-def nginx() -> Iterator[Any]:
-    """A server that answers what its attribute `said` is."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(server.said.encode())
-
-        def log_message(self, *args: Any) -> None: ...
-
-    class Status(http.server.HTTPServer):
-        said = STATUS
-
-    with Status(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def test_it_tells_what_nginx_counts(nginx: Any, registry: CollectorRegistry) -> None:
-    registry.register(exporter.NginxCollector(f"http://127.0.0.1:{nginx.server_port}/"))
-    assert told(registry) == [
-        "alicerce_waf_up 1.0",
-        'alicerce_waf_connections{state="active"} 3.0',
-        'alicerce_waf_connections{state="reading"} 0.0',
-        'alicerce_waf_connections{state="writing"} 1.0',
-        'alicerce_waf_connections{state="waiting"} 2.0',
-        'alicerce_waf_accepted_connections_total{outcome="handled"} 8.0',
-        'alicerce_waf_accepted_connections_total{outcome="dropped"} 2.0',
-        "alicerce_waf_requests_total 40.0",
-    ]
-
-
-def test_of_an_nginx_that_says_something_else_it_tells_that_it_does_not_answer(
-    nginx: Any, registry: CollectorRegistry
-) -> None:
-    nginx.said = "hello"
-    registry.register(exporter.NginxCollector(f"http://127.0.0.1:{nginx.server_port}/"))
-    assert told(registry) == ["alicerce_waf_up 0.0"]

@@ -7,7 +7,7 @@ import contextlib
 import ssl
 import sys
 from collections.abc import Mapping
-from http.server import ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from prometheus_client import CollectorRegistry, MetricsHandler
@@ -56,9 +56,9 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, options: argparse.Namespace, registry: CollectorRegistry) -> None:
+    def __init__(self, options: argparse.Namespace, handler: type[BaseHTTPRequestHandler]) -> None:
         self.options = options
-        super().__init__((options.address, options.port), MetricsHandler.factory(registry))
+        super().__init__((options.address, options.port), handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve one connection."""
@@ -75,3 +75,8 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 (socketserver's signature)
         """Say in one line why a client got no answer."""
         print(f"request of {client_address[0]} broke off: {sys.exc_info()[1]}", file=sys.stderr)
+
+
+def serve(options: argparse.Namespace, registry: CollectorRegistry) -> None:
+    """Tell the metrics of a registry until the process is stopped."""
+    Server(options, MetricsHandler.factory(registry)).serve_forever()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from exporter_server import ANSWER_SECONDS, Server, arguments, counters, gauge, gauges
+from exporter_server import ANSWER_SECONDS, arguments, counters, gauge, gauges, serve
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -144,7 +144,7 @@ def main() -> None:
     options = parser.parse_args()
     registry = CollectorRegistry()
     registry.register(MongoDBCollector(options))
-    Server(options, registry).serve_forever()
+    serve(options, registry)
 
 
 if __name__ == "__main__":

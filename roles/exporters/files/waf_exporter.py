@@ -11,17 +11,14 @@ import argparse
 import json
 import os
 import re
-import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from exporter_server import ANSWER_SECONDS, Server, arguments, counters, gauge, gauges
+from exporter_server import arguments, serve
+from nginx_exporter import NginxCollector
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 MAX_RULES = 300
 """Rules with series of their own."""
@@ -29,11 +26,6 @@ OTHER_RULES = "other"
 DECIDES = re.compile(r"949\d{3}|101[2-7]")
 """Rules by which a request is refused: the rule set's, over its sum of scores, and the platform's own (rules.conf)."""
 POLL_SECONDS = 0.5
-STATUS = re.compile(
-    r"Active connections: (\d+) \nserver accepts handled requests\n (\d+) (\d+) (\d+) \n"
-    r"Reading: (\d+) Writing: (\d+) Waiting: (\d+) \n"
-)
-"""nginx's answer, ngx_http_stub_status_module."""
 
 
 class Findings:
@@ -130,44 +122,6 @@ def _replaced(path: Path, file: IO[str]) -> bool:
     return named.st_size > 0
 
 
-class NginxCollector(Collector):
-    """What nginx says of itself."""
-
-    def __init__(self, status_url: str) -> None:
-        self.status_url = status_url
-
-    def collect(self) -> Iterator[Metric]:
-        """Ask nginx; of one that does not answer, tell just that."""
-        try:
-            active, accepted, handled, requests, reading, writing, waiting = self.ask()
-        except (OSError, ValueError) as error:
-            print(f"nginx does not answer: {error}", file=sys.stderr)
-            yield gauge("alicerce_waf_up", "Whether nginx answers.", 0)
-            return
-        yield gauge("alicerce_waf_up", "Whether nginx answers.", 1)
-        yield gauges(
-            "alicerce_waf_connections",
-            "Connections that are open, and what they do.",
-            "state",
-            {"active": active, "reading": reading, "writing": writing, "waiting": waiting},
-        )
-        yield counters(
-            "alicerce_waf_accepted_connections",
-            "Connections that came, and for how many of them there was no room.",
-            "outcome",
-            {"handled": handled, "dropped": accepted - handled},
-        )
-        yield CounterMetricFamily("alicerce_waf_requests", "Requests that came.", value=requests)
-
-    def ask(self) -> tuple[int, ...]:
-        """Return nginx's seven numbers. Raises OSError and ValueError."""
-        with urllib.request.urlopen(self.status_url, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 (http, of this host)
-            said = answer.read().decode()
-        if not (found := STATUS.fullmatch(said)):
-            raise ValueError(f"no status: {said[:80]!r}")
-        return tuple(int(number) for number in found.groups())
-
-
 def main() -> None:
     """Serve until the process is stopped."""
     parser = arguments(__doc__)
@@ -175,7 +129,7 @@ def main() -> None:
     parser.add_argument("--status-url", required=True, help="where nginx tells its status (stub_status)")
     options: argparse.Namespace = parser.parse_args()
     registry = CollectorRegistry()
-    registry.register(NginxCollector(options.status_url))
+    registry.register(NginxCollector("waf", options.status_url))
     findings = Findings(registry)
 
     def count() -> None:
@@ -183,7 +137,7 @@ def main() -> None:
             findings.count(line)
 
     threading.Thread(target=count, daemon=True).start()
-    Server(options, registry).serve_forever()
+    serve(options, registry)
 
 
 if __name__ == "__main__":
