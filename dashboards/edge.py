@@ -17,12 +17,14 @@ from dashboards.parts import (
     number,
     share,
     states,
+    written_by,
 )
 
 ANY = 'job="haproxy",zone=~"$zone"'
 EDGE = f'{ANY},proxy="edge"'
 WAF = f'{ANY},proxy="waf"'
 GATEWAY = f'{ANY},proxy="gateway"'
+FRONTEND = 'job="frontend",zone=~"$zone"'
 ROUTED = f'{ANY},proxy!~"waf|client_addresses|accounts"'
 """What the gateway leads to: services and the frontend. The others are the WAF and tables of clients."""
 
@@ -210,6 +212,38 @@ def edge() -> Dashboard:
                 ),
             ),
             Row(
+                "Frontend",
+                (
+                    share("Instances", f"alicerce_frontend_up{{{FRONTEND}}}"),
+                    number(
+                        "Requests",
+                        Query(f"sum(rate(alicerce_frontend_requests_total{{{FRONTEND}}}{RATE}))"),
+                        unit="reqps",
+                        height=8,
+                    ),
+                    graph(
+                        "Connections of the frontend",
+                        Query(
+                            f"sum by (host, state) (alicerce_frontend_connections{{{FRONTEND}}})",
+                            "{{host}} {{state}}",
+                        ),
+                    ),
+                    graph(
+                        "New connections to nginx",
+                        Query(
+                            f"sum by (outcome) (rate(alicerce_frontend_accepted_connections_total{{{FRONTEND}}}{RATE}))",
+                            "frontend: {{outcome}}",
+                        ),
+                        Query(
+                            f'sum by (outcome) (rate(alicerce_waf_accepted_connections_total{{job="waf",zone=~"$zone"}}{RATE}))',
+                            "WAF: {{outcome}}",
+                        ),
+                        unit="cps",
+                        description="Dropped are those for which there was no room: worker connections.",
+                    ),
+                ),
+            ),
+            Row(
                 "Behind the gateway",
                 (
                     graph(
@@ -262,4 +296,5 @@ def edge() -> Dashboard:
             ),
         ],
         variables=[choice("zone", 'up{job="haproxy"}')],
+        logs=written_by("haproxy", "waf", "frontend"),
     )

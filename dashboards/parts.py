@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import common as options
 from grafana_foundation_sdk.builders import dashboard as boards
 from grafana_foundation_sdk.builders import prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common, dashboard
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models import prometheus as models
 
 METRICS = common.DataSourceRef(type_val="prometheus", uid="prometheus")
-"""The data source of metrics; roles/grafana provisions it under this uid. One of logs or traces would stand beside it."""
+LOGS = common.DataSourceRef(type_val="elasticsearch", uid="elasticsearch")
+TRACES = common.DataSourceRef(type_val="jaeger", uid="jaeger")
+"""The data sources; roles/grafana provisions them under these uids. Panels ask the first, and lead to the others."""
 TAG = "alicerce"
 """All dashboards have it, and the menu of each leads to all others with it."""
 GREEN, ORANGE, RED = "green", "orange", "red"
@@ -60,7 +65,7 @@ def targets(
     for letter, query in zip("ABCDEFGH", queries, strict=False):
         target = prometheus.Dataquery().ref_id(letter).expr(" ".join(query.expr.split())).datasource(METRICS)
         target = (target.instant() if instant else target.range()).legend_format(query.legend or "__auto")
-        made.append(target.format(PromQueryFormat.TABLE) if as_table else target)
+        made.append(target.format(models.PromQueryFormat.TABLE) if as_table else target)
     return made
 
 
@@ -243,6 +248,56 @@ def deployments(matchers: str = "") -> boards.AnnotationQuery:
     )
 
 
+class DataLink(dashboard.DashboardLink):
+    """A link of a panel's values, which has less to say than one of a whole dashboard."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return what Grafana knows of it."""
+        return {"title": self.title, "url": self.url, "targetBlank": self.target_blank}
+
+
+def explore(title: str, source: common.DataSourceRef, query: Mapping[str, object]) -> DataLink:
+    """Return a link that asks a data source for the time that is on the screen."""
+    asked = {"refId": "A", "datasource": {"type": source.type_val, "uid": source.uid}, **query}
+    window = {"from": "${__from}", "to": "${__to}"}
+    panes = json.dumps({"A": {"datasource": source.uid, "queries": [asked], "range": window}})
+    # Grafana's variables stay as they are: it fills them in.
+    parts = re.split(r"(\$\{[^}]+\})", panes)
+    address = "".join(part if part.startswith("${") else quote(part, safe="") for part in parts)
+    return DataLink(title, url=f"/explore?schemaVersion=1&orgId=1&panes={address}", target_blank=True)
+
+
+def links(legends: Sequence[str], logs: str, traces: str) -> list[dashboard.DashboardLink]:
+    """Return what leads from a panel to logs and traces: of the board's, or of what a series names."""
+
+    def named(label: str) -> bool:
+        return bool(legends) and all(f"{{{{{label}}}}}" in legend for legend in legends)
+
+    clauses = [logs] if logs else []
+    for label in ("service", "proxy"):
+        if named(label):
+            traces = f"${{__field.labels.{label}}}"
+            clauses = [f'service:"{traces}"']
+    clauses += [f'{label}:"${{__field.labels.{label}}}"' for label in ("zone", "host") if named(label)]
+    made: list[dashboard.DashboardLink] = []
+    if clauses:
+        query = {
+            "query": " AND ".join(clauses),
+            "metrics": [{"id": "1", "type": "logs"}],
+            "bucketAggs": [],
+            "timeField": "@timestamp",
+        }
+        made.append(explore("Logs", LOGS, query))
+    if traces:
+        made.append(explore("Traces", TRACES, {"queryType": "search", "service": traces, "limit": 20}))
+    return made
+
+
+def written_by(*services: str) -> str:
+    """Return the query for logs of services, as docs/logs.md names them."""
+    return f"service:({' OR '.join(services)})"
+
+
 def board(
     uid: str,
     title: str,
@@ -251,8 +306,13 @@ def board(
     *,
     variables: Iterable[Variable] = (),
     annotations: Iterable[boards.AnnotationQuery] = (),
+    logs: str = "",
+    traces: str = "",
 ) -> dashboard.Dashboard:
-    """Return a dashboard. Its address is /d/`TAG`-`uid`, as long as the uid stays."""
+    """Return a dashboard. Its address is /d/`TAG`-`uid`, as long as the uid stays.
+
+    Its panels lead to what `logs` finds, a query in Lucene's words, and to the traces of the service `traces`.
+    """
     menu = (
         boards.DashboardLink("Dashboards")
         .type(dashboard.DashboardLinkType.DASHBOARDS)
@@ -283,12 +343,21 @@ def board(
             made = made.with_panel(panel)
     built = made.build()
     lay_out(built.panels or [])
+    for item in built.panels or []:
+        if isinstance(item, dashboard.Panel) and item.field_config and item.type_val != "table":
+            legends = [target.legend_format or "" for target in asked(item)]
+            item.field_config.defaults.links = links(legends, logs, traces) or None
     # In plain sight, as every version of Grafana shows them, and not in a menu of newer ones.
     for link in built.links or []:
         link.placement = None  # type: ignore[assignment]
     for mark in built.annotations.list_val or []:
         mark.placement = None  # type: ignore[assignment]
     return built
+
+
+def asked(panel: dashboard.Panel) -> list[models.Dataquery]:
+    """Return a panel's queries."""
+    return [target for target in panel.targets or [] if isinstance(target, models.Dataquery)]
 
 
 def lay_out(items: Iterable[dashboard.Panel | dashboard.RowPanel]) -> None:

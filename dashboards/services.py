@@ -23,6 +23,7 @@ from dashboards.parts import (
     graph,
     number,
     states,
+    written_by,
 )
 
 
@@ -46,6 +47,8 @@ def service_board(name: str, entry: Mapping[str, Any]) -> Dashboard:
         rows,
         variables=[choice("zone", f'up{{job="{name}"}}')],
         annotations=[deployments(f'job="{name}"')],
+        logs=written_by(name),
+        traces=name,
     )
 
 

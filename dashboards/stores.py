@@ -22,6 +22,7 @@ from dashboards.parts import (
     number,
     share,
     states,
+    written_by,
 )
 
 
@@ -178,6 +179,7 @@ def etcd() -> Dashboard:
                 ),
             ),
         ],
+        logs=written_by("etcd"),
     )
 
 
@@ -349,6 +351,7 @@ def postgresql() -> Dashboard:
                 ),
             ),
         ],
+        logs=written_by("patroni"),
     )
 
 
@@ -502,6 +505,7 @@ def rabbitmq() -> Dashboard:
                 ),
             ),
         ],
+        logs=written_by("rabbitmq-server"),
     )
 
 
@@ -594,6 +598,7 @@ def mongodb() -> Dashboard:
                 ),
             ),
         ],
+        logs=written_by("mongod"),
     )
 
 
@@ -702,6 +707,7 @@ def redis() -> Dashboard:
                 ),
             ),
         ],
+        logs=written_by("redis-server", "redis-sentinel"),
     )
 
 
@@ -713,6 +719,7 @@ def elasticsearch() -> Dashboard:
     searched = f"elasticsearch_indices_search_query_total{{{node}}}"
     search_time = f"elasticsearch_indices_search_query_time_seconds{{{node}}}"
     retained = "alicerce_elasticsearch_retention"
+    shipped = "alicerce_logs"
     disk = (
         f"1 - sum by (host) (elasticsearch_filesystem_data_available_bytes{{{node}}})"
         f" / sum by (host) (elasticsearch_filesystem_data_size_bytes{{{node}}})"
@@ -790,6 +797,40 @@ def elasticsearch() -> Dashboard:
                 ),
             ),
             Row(
+                "On the way",
+                (
+                    graph(
+                        "Records that hosts send",
+                        Query(
+                            f"sum by (sender) (rate({shipped}_received_records_total{RATE}))", "{{sender}}"
+                        ),
+                        unit="cps",
+                        stacked=True,
+                    ),
+                    graph(
+                        "Records that wait",
+                        Query(f"sum by (host, queue) ({shipped}_queue_records)", "{{host}}: {{queue}}"),
+                        description="In rsyslog's queues, in memory and on disk: on each host (ship) and at the receiver.",
+                    ),
+                    graph(
+                        "Records lost or refused",
+                        Query(
+                            f"sum by (host) (rate({shipped}_discarded_records_total{RATE}))",
+                            "{{host}}: thrown away",
+                        ),
+                        Query(
+                            f"sum by (host) (rate({shipped}_unread_records_total{RATE}))",
+                            "{{host}}: not read",
+                        ),
+                        Query(
+                            f"sum by (host) (rate({shipped}_refused_records_total{RATE}))",
+                            "{{host}}: refused by Elasticsearch",
+                        ),
+                        unit="cps",
+                    ),
+                ),
+            ),
+            Row(
                 "Room",
                 (
                     graph(
@@ -831,6 +872,80 @@ def elasticsearch() -> Dashboard:
                 ),
             ),
         ],
+        logs=written_by("elasticsearch", "rsyslog"),
+    )
+
+
+def jaeger() -> Dashboard:
+    """Return the dashboard of Jaeger, which keeps the traces."""
+    one = 'job="jaeger"'
+
+    def spans(kind: str) -> str:
+        # Releases differ in the suffix.
+        return f'sum by (host) (rate({{{one},__name__=~"otelcol_{kind}_spans(_total)?"}}{RATE}))'
+
+    return board(
+        "store-jaeger",
+        "Store: Jaeger",
+        "Whether it takes the spans that services send, and writes them.",
+        [
+            Row(
+                "Jaeger",
+                (
+                    share("Jaeger", f"up{{{one}}}"),
+                    working("jaeger.service"),
+                    number(
+                        "Queue",
+                        Query(
+                            f"max(otelcol_exporter_queue_size{{{one}}} / otelcol_exporter_queue_capacity{{{one}}})"
+                        ),
+                        unit="percentunit",
+                        description="Batches that wait for the disk, of those that may; further ones are lost.",
+                        steps=ENDING,
+                    ),
+                    firing("jaeger"),
+                    number("Memory", Query(f"max(otelcol_process_memory_rss_bytes{{{one}}})"), unit="bytes"),
+                    number(
+                        "Size",
+                        Query(
+                            f"sum(jaeger_storage_badger_size_bytes_lsm{{{one}}}) + sum(jaeger_storage_badger_size_bytes_vlog{{{one}}})"
+                        ),
+                        unit="bytes",
+                        description="Of keys and values on the disk.",
+                    ),
+                ),
+            ),
+            Row(
+                "Spans",
+                (
+                    graph("Spans that arrive", Query(spans("receiver_accepted"), "{{host}}"), unit="cps"),
+                    graph(
+                        "Spans that Jaeger loses",
+                        Query(spans("receiver_refused"), "{{host}}: refused"),
+                        Query(spans("exporter_send_failed"), "{{host}}: not written"),
+                        Query(spans("exporter_enqueue_failed"), "{{host}}: no room in the queue"),
+                        unit="cps",
+                    ),
+                    graph(
+                        "Spans that services drop",
+                        Query(
+                            f"sum by (service, reason) (rate(alicerce_spans_dropped_total{RATE}))",
+                            "{{service}}: {{reason}}",
+                        ),
+                        unit="cps",
+                    ),
+                    graph(
+                        "Calls of the store",
+                        Query(
+                            f"sum by (operation, result) (rate(jaeger_storage_requests_total{{{one}}}{RATE}))",
+                            "{{operation}}: {{result}}",
+                        ),
+                        unit="ops",
+                    ),
+                ),
+            ),
+        ],
+        logs=written_by("jaeger"),
     )
 
 
@@ -841,5 +956,6 @@ STORES: dict[str, Callable[[], Dashboard]] = {
     "mongodb": mongodb,
     "redis": redis,
     "elasticsearch": elasticsearch,
+    "jaeger": jaeger,
 }
 """By the group of hosts that are its members."""

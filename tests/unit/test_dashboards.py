@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
 
+from dashboards.parts import links as links_of
 from dashboards.services import service_board
 from dashboards.stores import STORES
 from tests.e2e.queries import fill, metric, of_dashboard, program, selectors
@@ -24,6 +27,24 @@ CATALOGUE: dict[str, Any] = yaml.safe_load(script.CATALOGUE.read_text())["servic
 
 def panels(file: Path) -> list[dict[str, Any]]:
     return list(json.loads(file.read_text())["panels"])
+
+
+def links(file: Path) -> list[dict[str, Any]]:
+    """Return the links of a dashboard's panels."""
+    return [
+        link
+        for panel in panels(file)
+        if panel["type"] != "row"
+        for link in panel["fieldConfig"]["defaults"].get("links", [])
+    ]
+
+
+def panes(link: dict[str, Any]) -> dict[str, Any]:
+    """Return what Explore is asked by a link."""
+    assert link["url"].startswith("/explore?")
+    asked = parse_qs(link["url"].partition("?")[2], strict_parsing=True)
+    assert (asked["schemaVersion"], asked["orgId"]) == (["1"], ["1"])
+    return dict(json.loads(asked["panes"][0]))
 
 
 def test_every_service_and_store_has_a_dashboard() -> None:
@@ -56,6 +77,41 @@ def test_panels_have_a_title_a_source_and_a_place_of_their_own(file: Path) -> No
             assert {target["datasource"]["uid"] for target in panel["targets"]} == {"prometheus"}
     numbers = Counter(panel["id"] for panel in panels(file))
     assert set(numbers.values()) == {1}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_panels_lead_to_logs_and_traces_of_the_time_on_the_screen(file: Path) -> None:
+    for link in links(file):
+        ((pane,),) = [panes(link).values()]
+        assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
+        (query,) = pane["queries"]
+        assert query["datasource"]["uid"] == pane["datasource"]
+        # Whatever comes into the address later is a label of the series, which the legend shows.
+        assert set(re.findall(r"\$\{([^}]+)\}", link["url"])) <= {
+            *("__from", "__to"),
+            *(f"__field.labels.{label}" for label in ("host", "zone", "service", "proxy")),
+        }
+    service = file.stem.removeprefix("service-")
+    if service in CATALOGUE:
+        asked = [pane["queries"][0] for link in links(file) for pane in panes(link).values()]
+        of_logs = {query["query"].partition(" AND ")[0] for query in asked if "query" in query}
+        of_traces = {query["service"] for query in asked if "service" in query}
+        assert (of_logs, of_traces) == ({f"service:({service})"}, {service})
+        assert all(
+            panel["fieldConfig"]["defaults"]["links"] for panel in panels(file) if panel["type"] != "row"
+        )
+
+
+def test_a_link_narrows_to_the_host_that_every_series_names() -> None:
+    def query(*legends: str) -> list[Any]:
+        made = links_of(legends, "service:(etcd)", "")
+        return [panes(link.to_json())["A"]["queries"][0].get("query") for link in made]
+
+    host = 'host:"${__field.labels.host}"'
+    assert query("{{host}} used", "{{host}}") == [f"service:(etcd) AND {host}"]
+    assert query("{{host}}", "all") == ["service:(etcd)"]
+    assert query("{{service}} on {{host}}") == [f'service:"${{__field.labels.service}}" AND {host}', None]
+    assert links_of(["all"], "", "") == []
 
 
 def test_every_query_is_one_that_prometheus_reads(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.unit.load import ROOT
+from tests.unit.test_dashboards import links, panes
 
 BOOLEAN, NUMBER, TEXT = r"true|false", r"\d+", r"[^\s#;].*"
 PATH, FILE = r"/\S+", r"\$__file\{/\S+\}"
@@ -60,6 +61,13 @@ DATA_SOURCE = {
     *("name", "type", "uid", "access", "orgId", "url", "user", "database", "basicAuth", "basicAuthUser"),
     *("withCredentials", "isDefault", "jsonData", "secureJsonData", "version", "editable", "readOnly"),
 }
+TLS_DATA = {"tlsAuth", "tlsAuthWithCACert"}
+JSON_DATA = {
+    "prometheus": {"httpMethod", "timeInterval", "manageAlerts"},
+    "elasticsearch": {"index", "timeField", "logMessageField", "logLevelField", "dataLinks"},
+    "jaeger": {"tracesToLogsV2"},
+}
+"""By https://grafana.com/docs/grafana/latest/datasources/, each one's own page. Nothing in them turns verification off."""
 PROVIDER = {
     *("name", "orgId", "folder", "folderUid", "type", "disableDeletion", "updateIntervalSeconds"),
     *("allowUiUpdates", "options"),
@@ -123,24 +131,60 @@ def test_a_sites_settings_win_and_may_be_further_ones(rendered: Path) -> None:
     assert found["security"]["disable_gravatar"] == "true"
 
 
-def test_the_data_source_is_asked_by_tls_with_a_client_certificate(rendered: Path) -> None:
+def test_every_data_source_is_asked_by_tls_with_a_client_certificate(rendered: Path) -> None:
     provisioned = yaml.safe_load((rendered / "datasources.yml").read_text())
     assert provisioned.keys() == {"apiVersion", "datasources"}
     assert provisioned["apiVersion"] == 1
-    (source,) = provisioned["datasources"]
-    assert source.keys() <= DATA_SOURCE
-    assert (source["type"], source["access"], source["isDefault"]) == ("prometheus", "proxy", True)
-    assert source["url"] == "https://127.0.0.1:9090"
-    assert source["jsonData"]["tlsAuth"] is source["jsonData"]["tlsAuthWithCACert"] is True
-    assert "tlsSkipVerify" not in source["jsonData"]
-    assert source["secureJsonData"] == {
-        "tlsCACert": "$__file{/etc/alicerce/tls/ca.crt}",
-        "tlsClientCert": "$__file{/etc/alicerce/tls/host.crt}",
-        "tlsClientKey": "$__file{/etc/alicerce/tls/host.key}",
+    sources = {source["uid"]: source for source in provisioned["datasources"]}
+    assert {uid: (source["type"], source["url"]) for uid, source in sources.items()} == {
+        "prometheus": ("prometheus", "https://127.0.0.1:9090"),
+        "elasticsearch": ("elasticsearch", "https://observability-a.alicerce.internal:9200"),
+        "jaeger": ("jaeger", "https://127.0.0.1:16686"),
     }
+    assert [uid for uid, source in sources.items() if source.get("isDefault")] == ["prometheus"]
+    for uid, source in sources.items():
+        assert source.keys() <= DATA_SOURCE
+        assert source["jsonData"].keys() <= {*TLS_DATA, *JSON_DATA[uid]}
+        assert source["access"] == "proxy"
+        assert source["jsonData"]["tlsAuth"] is source["jsonData"]["tlsAuthWithCACert"] is True
+        secret = dict(source["secureJsonData"])
+        secret.pop("basicAuthPassword", None)
+        assert secret == {
+            "tlsCACert": "$__file{/etc/alicerce/tls/ca.crt}",
+            "tlsClientCert": "$__file{/etc/alicerce/tls/host.crt}",
+            "tlsClientKey": "$__file{/etc/alicerce/tls/host.key}",
+        }
 
 
-def test_dashboards_come_from_where_the_role_lays_them_and_name_that_data_source(rendered: Path) -> None:
+def test_logs_are_read_by_the_account_that_may_read_and_lead_to_traces_and_back(rendered: Path) -> None:
+    provisioned = yaml.safe_load((rendered / "datasources.yml").read_text())
+    sources = {source["uid"]: source for source in provisioned["datasources"]}
+    logs, traces = sources["elasticsearch"], sources["jaeger"]
+    assert (logs["basicAuth"], logs["basicAuthUser"]) == (True, "log_reader")
+    assert logs["secureJsonData"]["basicAuthPassword"] == "$__file{/etc/grafana/log_reader_password}"
+    roles = yaml.safe_load((ROOT / "roles/elasticsearch/vars/main.yml").read_text())
+    template, reader = roles["__elasticsearch_template"], roles["__elasticsearch_roles"]["log_reader"]
+    fields = template["template"]["mappings"]["properties"]
+    assert [logs["jsonData"]["index"]] == template["index_patterns"] == reader["indices"][0]["names"]
+    assert fields[logs["jsonData"]["timeField"]] == {"type": "date"}
+    (link,) = logs["jsonData"]["dataLinks"]
+    assert {logs["jsonData"]["logMessageField"], logs["jsonData"]["logLevelField"], link["field"]} <= set(
+        fields
+    )
+    # Grafana reads one dollar sign of two when it provisions.
+    assert (link["datasourceUid"], link["url"]) == ("jaeger", "$${__value.raw}")
+    back = traces["jsonData"]["tracesToLogsV2"]
+    assert (back["datasourceUid"], back["query"]) == ("elasticsearch", 'trace_id:"$${__trace.traceId}"')
+
+
+def test_there_is_no_data_source_of_what_the_platform_does_not_have(rendered: Path) -> None:
+    provisioned = yaml.safe_load((rendered / "metrics_only.yml").read_text())
+    assert [source["uid"] for source in provisioned["datasources"]] == ["prometheus"]
+
+
+def test_dashboards_come_from_where_the_role_lays_them_and_name_data_sources_that_are_there(
+    rendered: Path,
+) -> None:
     provisioned = yaml.safe_load((rendered / "dashboards.yml").read_text())
     assert provisioned.keys() == {"apiVersion", "providers"}
     assert provisioned["apiVersion"] == 1
@@ -155,9 +199,12 @@ def test_dashboards_come_from_where_the_role_lays_them_and_name_that_data_source
     known = {
         source["uid"] for source in yaml.safe_load((rendered / "datasources.yml").read_text())["datasources"]
     }
+    led = set()
     for file in files.values():
         named = re.findall(r'"datasource": \{\s*"type": "\w+",\s*"uid": "(\w+)"', file.read_text())
-        assert set(named) == known
+        assert set(named) == {"prometheus"}
+        led |= {pane["datasource"] for link in links(file) for pane in panes(link).values()}
+    assert led == known - {"prometheus"}
 
 
 def test_the_unit_may_write_where_grafana_keeps_its_data_and_nowhere_else(rendered: Path) -> None:
