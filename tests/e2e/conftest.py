@@ -23,6 +23,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also what `make test` has no time for: every zone")
 
 
+COURSE: dict[str, list[float]] = {}
+"""When each module's first test began, and when its last one ended."""
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Note that a test begins."""
+    COURSE.setdefault(module_of(nodeid), [time.time(), time.time()])
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Note that a test has ended, with all that it leaves behind."""
+    COURSE[module_of(nodeid)][1] = time.time()
+
+
+def module_of(nodeid: str) -> str:
+    """Return the name of a test's module."""
+    return Path(nodeid.partition("::")[0]).stem
+
+
+@pytest.fixture(scope="session")
+def course() -> dict[str, list[float]]:
+    """Give the modules that have run so far, each with its beginning and end by the clock."""
+    return COURSE
+
+
 class PinnedAdapter(HTTPAdapter):
     """Leads one name to one address, as /etc/hosts would; the certificate must still be the name's."""
 

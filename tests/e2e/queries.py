@@ -1,4 +1,4 @@
-"""The queries of dashboards and rules, and a way to ask a host's Prometheus all of them at once."""
+"""The queries of dashboards and rules, and programs for a host that ask Prometheus and others there."""
 
 from __future__ import annotations
 
@@ -120,49 +120,67 @@ def of_rules(answer: dict[str, Any]) -> Iterator[Expression]:
             )
 
 
-PROGRAM = """
-import http.client, json, ssl, time
+PRELUDE = """
+import base64, http.client, json, ssl, time
 from urllib.parse import urlencode
 
 tls = "/etc/alicerce/tls/"
 context = ssl.create_default_context(cafile=tls + "ca.crt")
 context.load_cert_chain(tls + "host.crt", tls + "host.key")
-connection = http.client.HTTPSConnection("127.0.0.1", 9090, context=context, timeout=60)
+connection = http.client.HTTPSConnection(SERVER, context=context, timeout=60)
 
 
-def call(path, **parameters):
-    headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST" if parameters else "GET", "/api/v1/" + path, urlencode(parameters), headers)
+def ask(path, body=None, kind="application/x-www-form-urlencoded"):
+    headers = {"Content-Type": kind}
+    if LOGIN:
+        headers["Authorization"] = "Basic " + base64.b64encode(LOGIN.encode()).decode()
+    connection.request("POST" if body else "GET", path, body, headers)
     return json.loads(connection.getresponse().read())
-
+"""
+FINDING = """
 
 def found(query):
     now = time.time()
-    answer = call("query_range", query=query, start=now - PAST, end=now, step=60)
+    parameters = {"query": query, "start": now - PAST, "end": now, "step": 60}
+    answer = ask("/api/v1/query_range", urlencode(parameters))
     if answer["status"] != "success":
         return answer["error"]
     return "" if answer["data"]["result"] else "finds nothing"
 
 
-if QUERIES is None:
-    print(json.dumps(call("rules")))
-else:
-    missing = {query: "" for query in QUERIES}
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        missing = {query: why for query in missing if (why := found(query))}
-        if not missing or time.monotonic() > deadline:
-            break
-        time.sleep(5)
-    print(json.dumps(missing))
+missing = {query: "" for query in QUERIES}
+deadline = time.monotonic() + PATIENCE
+while True:
+    missing = {query: why for query in missing if (why := found(query))}
+    if not missing or time.monotonic() > deadline:
+        break
+    time.sleep(5)
+print(json.dumps(missing))
 """
+PROMETHEUS = "127.0.0.1:9090"
 
 
-def program(queries: Iterable[str] | None, *, patience: float = 0) -> str:
+def asking(path: str, *, server: str = PROMETHEUS, body: Any = None, login: str = "") -> str:
+    """Return a program for a host, which asks a server there with the host's certificate and prints its answer.
+
+    A `body` is sent as JSON, `login` is a name and a password with a colon between them.
+    """
+    sent = None if body is None else json.dumps(body)
+    asked = f"print(json.dumps(ask({path!r}, {sent!r}, 'application/json')))"
+    return f"SERVER = {server!r}\nLOGIN = {login!r}\n{PRELUDE}\n{asked}\n"
+
+
+def program(queries: Iterable[str], *, patience: float = 0) -> str:
     """Return a program for a host of the group observability.
 
     It prints a JSON object of the queries that fail or have found nothing in the last half hour, and why, after
-    having tried them again for `patience` seconds; without queries, what Prometheus tells of its rules.
+    having tried them again for `patience` seconds.
     """
-    asked = None if queries is None else sorted(set(queries))
-    return f"QUERIES = {asked!r}\nPATIENCE = {patience!r}\nPAST = {PAST!r}\n{PROGRAM}"
+    settings = {
+        "SERVER": PROMETHEUS,
+        "LOGIN": "",
+        "QUERIES": sorted(set(queries)),
+        "PATIENCE": patience,
+        "PAST": PAST,
+    }
+    return "".join(f"{name} = {value!r}\n" for name, value in settings.items()) + PRELUDE + FINDING

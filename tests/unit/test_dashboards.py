@@ -17,7 +17,7 @@ import yaml
 from dashboards.parts import links as links_of
 from dashboards.services import service_board
 from dashboards.stores import STORES
-from tests.e2e.queries import fill, metric, of_dashboard, program, selectors
+from tests.e2e.queries import asking, fill, metric, of_dashboard, program, selectors
 from tests.unit.load import ROOT, load_script
 
 script = load_script("grafana_dashboards")
@@ -187,6 +187,6 @@ def test_variables_become_patterns_and_an_unknown_one_is_a_mistake() -> None:
         fill('x{host="$host"}', ["zone"])
 
 
-def test_the_program_for_the_host_is_python() -> None:
-    for queries in (None, ["up", 'x{a="b"}']):
-        compile(program(queries, patience=1), "program", "exec")
+def test_the_programs_for_a_host_are_python() -> None:
+    compile(program(["up", 'x{a="b"}'], patience=1), "program", "exec")
+    compile(asking("/_search", server="a:1", body={"b": [True, "'"]}, login="c:d'"), "program", "exec")
