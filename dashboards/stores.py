@@ -922,6 +922,7 @@ def jaeger() -> Dashboard:
                     graph(
                         "Spans that Jaeger loses",
                         Query(spans("receiver_refused"), "{{host}}: refused"),
+                        Query(spans("receiver_failed"), "{{host}}: failed"),
                         Query(spans("exporter_send_failed"), "{{host}}: not written"),
                         Query(spans("exporter_enqueue_failed"), "{{host}}: no room in the queue"),
                         unit="cps",
