@@ -51,7 +51,7 @@ def must(*argv: str, timeout: float = 900) -> str:
     said = run(*argv, timeout=timeout)
     if said.returncode:
         raise PlatformError(
-            f"{' '.join(argv[:6])} … failed ({said.returncode}):\n{said.stdout[-3000:]}{said.stderr[-3000:]}"
+            f"{' '.join(argv[:6])} … failed ({said.returncode}):\n{said.stdout[-6000:]}{said.stderr[-6000:]}"
         )
     return said.stdout
 
