@@ -14,6 +14,7 @@ ROWS = pytest.StashKey[list[str]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--repeat", type=int, default=5, help="runs of each fault that has a limit (default: 5)")
     parser.addoption("--repeat-others", type=int, default=2, help="runs of each other fault (default: 2)")
+    parser.addoption("--quiet-minutes", type=int, default=60, help="how long nothing may fire (default: 60)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +38,6 @@ def platform() -> Iterator[Platform]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if lines := config.stash[ROWS]:
-        terminalreporter.section("what the stores' clients saw")
+        terminalreporter.section("what was seen")
         for line in lines:
             terminalreporter.write_line(line)

@@ -1,0 +1,43 @@
+"""A lab under steady load, where nothing is wrong: nobody is told of anything for an hour."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tests.failure.load import Load
+from tests.failure.notifications import ask
+from tests.failure.person import Person
+from tests.failure.platform import Platform
+
+WAYS = 0.5
+"""Ways of people a second: each is a sign-up, a log-in, a change, and asking until it is enriched."""
+SETTLE = 600.0
+"""Seconds at most in which what the tests before have left must have ended."""
+
+
+def test_nothing_fires(lab, rows, request):
+    platform = Platform()
+    minutes = request.config.getoption("--quiet-minutes")
+    people = threading.local()
+
+    def way() -> str | None:
+        if not hasattr(people, "person"):
+            people.person = Person(lab)
+        return people.person.try_once(time.monotonic() + 20)
+
+    with Load(way, WAYS, threads=4) as load:
+        deadline = time.monotonic() + SETTLE
+        while left := ask(platform, 'ALERTS{alertname!="Watchdog"}'):
+            assert time.monotonic() < deadline, f"not quiet to begin with: {left}"
+            time.sleep(15)
+        time.sleep(minutes * 60)
+        window = f"[{minutes}m]"
+        fired = ask(platform, f'count_over_time(ALERTS{{alertstate="firing",alertname!="Watchdog"}}{window})')
+        # Prometheus looked all the time: at least three times a minute, of four.
+        [watched] = ask(platform, f'count_over_time(ALERTS{{alertname="Watchdog"}}{window})')
+    assert [alert["metric"] for alert in fired] == []
+    assert float(watched["value"][1]) >= 3 * minutes
+    assert load.failures == []
+    assert load.made > 0.9 * WAYS * minutes * 60
+    rows.append(f"quiet for {minutes} min, {load.made} ways of people, no alert")
