@@ -40,7 +40,7 @@ def needs_apt(names: Iterable[str], said: str) -> list[str]:
     return missing
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Ask ansible.builtin.apt only where something is missing."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -53,4 +53,5 @@ class ActionModule(ActionBase):
             said = self._low_level_execute_command(f"{INSTALLED % packages}; echo {BETWEEN}; {AUTOMATIC}")
             if said["rc"] == 0 and not needs_apt(names, said["stdout"]):
                 return result | {"changed": False}
-        return result | self._execute_module("ansible.builtin.apt", arguments, task_vars=task_vars)
+        by_apt: dict[str, Any] = self._execute_module("ansible.builtin.apt", arguments, task_vars=task_vars)
+        return result | by_apt
