@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.failure.platform import CLIENT_HOST, FIXTURES, Platform
+from tests.failure.platform import CLIENT_HOST, FIXTURES, Platform, PlatformError
 
 WEBHOOK_PORT = 9911
 MAIL_PORT = 5870
@@ -41,6 +41,15 @@ def ask(platform: Platform, query: str) -> list[dict[str, Any]]:
     return list(
         json.loads(platform.ssh(host, f"promtool query instant -o json {client} {shlex.quote(query)}"))
     )
+
+
+def await_quiet(platform: Platform, matcher: str, patience: float = 600) -> None:
+    """Wait until no alert with such labels fires or is about to. Raises PlatformError."""
+    deadline = time.monotonic() + patience
+    while left := ask(platform, f"ALERTS{{{matcher}}}"):
+        if time.monotonic() > deadline:
+            raise PlatformError(f"not quiet after {patience:.0f} s: {[alert['metric'] for alert in left]}")
+        time.sleep(10)
 
 
 @dataclass(frozen=True)

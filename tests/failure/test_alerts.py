@@ -17,7 +17,7 @@ import requests
 
 from tests.failure.faults import DATA, on_small_disk
 from tests.failure.load import Load
-from tests.failure.notifications import Catcher, ask, told_to_catcher
+from tests.failure.notifications import Catcher, ask, await_quiet, told_to_catcher
 from tests.failure.platform import ROOT, Platform
 
 USUAL = 2.0
@@ -26,7 +26,11 @@ PAST = "168h"
 """How much past the anomalies ask for: more than any lab has of its own, so that only what the test puts there counts."""
 WAIT = "5m"
 """And how long they last before somebody is told: a quarter of an hour by default."""
-RATE = 'service:anomaly_value:rate5m{service="users",measure="requests"}'
+PAST_VALUES = {
+    'service:anomaly_value:rate5m{service="users",measure="requests"}': USUAL,
+    'service:anomaly_value:rate5m{service="auth",measure="seconds"}': 0.2,
+}
+"""What was usual a week ago: requests a second, and how long one took."""
 
 
 @dataclass
@@ -100,18 +104,18 @@ def disk_filled(stage: Stage) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def replica_held_back(stage: Stage) -> Iterator[dict[str, str]]:
-    """A replica of PostgreSQL takes the log and does not apply it, while the log grows by eight segments."""
+    """A replica of PostgreSQL takes no log while it grows by eight segments."""
     leader = stage.platform.primary()
     held = next(member for member in stage.platform.members("postgresql") if member != leader)
     try:
-        stage.platform.postgresql_at(held, "SELECT pg_wal_replay_pause()")
+        stage.platform.signal_receiver("STOP", held)
         for _ in range(8):
             stage.platform.postgresql_at(
                 leader, "SELECT pg_logical_emit_message(false, 'alerts', ''); SELECT pg_switch_wal()"
             )
         yield {"host": held}
     finally:
-        stage.platform.postgresql_at(held, "SELECT pg_wal_replay_resume()")
+        stage.platform.signal_receiver("CONT", held)
 
 
 @contextlib.contextmanager
@@ -160,13 +164,13 @@ def poison_events(stage: Stage) -> Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def attacks(stage: Stage) -> Iterator[dict[str, str]]:
-    """Somebody tries an injection each second."""
+    """Somebody tries an injection four times a second."""
 
     def attack() -> str | None:
         answer = stage.call("GET", "/api/v1/auth/login", params={"q": "1' OR 1=1 -- -"})
         return None if answer.status_code == 403 else f"{answer.status_code}: {answer.text}"
 
-    with Load(attack, 1.0) as load:
+    with Load(attack, 4.0) as load:
         yield {}
     assert load.failures == []
 
@@ -254,17 +258,16 @@ FAULTS = {
         180,
         180,
     ),
-    # A hundred attacks, then ten minutes; and what ten minutes hold passes by only then.
+    # Ten minutes; and what ten minutes hold passes by only then.
     "attacks": Fault(attacks, "WafBlocksMany", {"severity": "ticket", "service": "waf"}, 840, 720),
-    # What five minutes hold.
+    # The mean of five minutes has to leave its band, and then to stay away.
     "dependency slow": Fault(
         dependency_slow,
-        "CircuitBreakerOpen",
-        {"severity": "ticket", "service": "auth", "breaker": "redis"},
-        240,
+        "LatencyUnusual",
+        {"severity": "ticket", "service": "auth", "measure": "seconds"},
+        600,
         480,
     ),
-    # The mean of five minutes has to leave its band, and then to stay away.
     "load doubled": Fault(
         load_doubled,
         "RateUnusual",
@@ -310,13 +313,18 @@ def experience(stage: Stage, fault: Fault) -> Outcome:
 
 @contextlib.contextmanager
 def past_of_a_week_ago(platform: Platform) -> Iterator[None]:
-    """Give Prometheus a past in which users got the usual requests, a week ago."""
+    """Give Prometheus a past, of a week ago."""
     host = platform.members("observability")[0]
     data = "/var/lib/prometheus/metrics2"
-    assert ask(platform, f"count_over_time({RATE}[3h] offset 166h30m)") == [], "the lab is too old"
+    for series in PAST_VALUES:
+        assert ask(platform, f"count_over_time({series}[3h] offset 166h30m)") == [], "the lab is too old"
     now = int(time.time())
     hour = 3600
-    lines = [f"{RATE} {USUAL} {at}" for at in range(now - 170 * hour, now - 166 * hour, 60)]
+    lines = [
+        f"{series} {value} {at}"
+        for series, value in PAST_VALUES.items()
+        for at in range(now - 170 * hour, now - 166 * hour, 60)
+    ]
     text = "\n".join(["# TYPE service:anomaly_value:rate5m gauge", *lines, "# EOF\n"])
     # Prometheus looks for new blocks each minute. Some may have become one by the end: they go by their age.
     old = (now - 100 * hour) * 1000
@@ -359,6 +367,7 @@ def struck(request: pytest.FixtureRequest, platform: Platform) -> Iterator[dict[
         answer = call(platform, "GET", "/api/v1/users/openapi.json")
         return None if answer.status_code == 200 else f"{answer.status_code}: {answer.text}"
 
+    await_quiet(platform, f"alertname=~'{'|'.join(FAULTS[name].alert for name in wanted)}'")
     with contextlib.ExitStack() as stack:
         load = stack.enter_context(Load(visit, USUAL))
         stack.enter_context(past_of_a_week_ago(platform))
