@@ -274,6 +274,16 @@ def test_a_check_that_hangs_is_asked_once() -> None:
     assert readiness() == (True, {"store": "ok"})
 
 
+def test_what_the_service_can_do_without_does_not_hold_up_the_answer() -> None:
+    release = threading.Event()
+    checks = [Check("cache", lambda: release.wait(10), critical=False), Check("store", lambda: None)]
+    readiness = Readiness(checks, timeout=5, optional_timeout=0.05, cache=0)
+    begun = time.monotonic()
+    assert readiness() == (True, {"cache": "no answer in time", "store": "ok"})
+    assert time.monotonic() - begun < 2
+    release.set()
+
+
 def test_many_pollers_cost_one_probe() -> None:
     asked = []
     readiness = Readiness([Check("store", lambda: asked.append(1))], cache=60)

@@ -29,12 +29,21 @@ class Check:
 class Readiness:
     """Runs the checks side by side, each at most `timeout` seconds; a check that hangs is not started twice.
 
+    What the service can do without gets `optional_timeout`: were it slow, whoever polls might lose patience with the service itself.
     The answer is kept for `cache` seconds, so that many pollers cost the stores no more than one.
     """
 
-    def __init__(self, checks: Sequence[Check], *, timeout: float = 2.0, cache: float = 1.0) -> None:
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        *,
+        timeout: float = 2.0,
+        optional_timeout: float = 0.5,
+        cache: float = 1.0,
+    ) -> None:
         self._checks = checks
         self._timeout = timeout
+        self._optional_timeout = min(timeout, optional_timeout)
         self._cache = cache
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
@@ -51,8 +60,13 @@ class Readiness:
             for check in self._checks:
                 if check.name not in self._running:
                     self._running[check.name] = self._executor.submit(check.probe)
-            deadline = time.monotonic() + self._timeout
-            states = {check.name: self._state(check, deadline) for check in self._checks}
+            began = time.monotonic()
+            states = {
+                check.name: self._state(
+                    check, began + (self._timeout if check.critical else self._optional_timeout)
+                )
+                for check in self._checks
+            }
             ready = all(states[check.name] == "ok" for check in self._checks if check.critical)
             self._answer = (time.monotonic(), ready, states)
             return ready, states
