@@ -48,7 +48,8 @@ def visit(edge) -> dict[str, Any]:
     }
     code, cookie = secrets.token_hex(16), secrets.token_hex(16)
     profile = {"cpf": "529.982.247-25", "phone": "+55 11 98765-4321", "birth_date": "1987-06-05"}
-    assert edge.sign_up(person).status_code == 201
+    joined = edge.sign_up(person)
+    assert joined.status_code == 201
     # PostgreSQL refuses it, and would quote the address.
     assert edge.sign_up(person).status_code == 409
     tokens = edge.log_in(person)
@@ -78,6 +79,7 @@ def visit(edge) -> dict[str, Any]:
         never += [answer["access_token"], answer["access_token"].split(".")[2], answer["refresh_token"]]
     return {
         "began": began,
+        "sign-up": joined.headers["X-Request-ID"],
         "request": changed.headers["X-Request-ID"],
         "attack": attack.headers["X-Request-ID"],
         "never": never,
@@ -100,9 +102,33 @@ def test_a_request_is_found_on_its_way(visit) -> None:
     assert of_service["duration_ms"] > 0
 
 
+def station(record: dict[str, Any]) -> str:
+    """Return where a record was written; edge and gateway are two frontends of one HAProxy."""
+    return str(record.get("fields", {}).get("frontend") or record.get("unit")).rstrip("~")
+
+
+def test_one_query_finds_all_that_a_sign_up_has_set_off(visit) -> None:
+    stations = {
+        "edge",
+        "gateway",
+        "alicerce-waf.service",
+        "alicerce-auth-web.service",
+        "alicerce-auth-relay.service",
+        "alicerce-users-consumer.service",
+        "alicerce-users-relay.service",
+        "alicerce-enrichment-worker.service",
+    }
+    records = read_until(lambda found: stations <= set(map(station, found)), "--request", visit["sign-up"])
+    assert {record.get("trace_id") for record in records} == {visit["sign-up"].replace("-", "")}
+
+
 def test_an_attack_is_found_with_the_rules_that_saw_it(visit) -> None:
-    records = read_until(lambda found: {"haproxy", "waf"} <= services(found), "--request", visit["attack"])
-    found = next(record for record in records if record["service"] == "waf")
+    records = read_until(
+        lambda found: any("rules" in record.get("fields", {}) for record in found),
+        "--request",
+        visit["attack"],
+    )
+    found = next(record for record in records if record["service"] == "waf" and "rules" in record["fields"])
     assert found["status"] == 403
     assert found["fields"]["path"] == "/api/v1/users/me"
     assert "942100" in found["fields"]["rules"]

@@ -64,15 +64,17 @@ class Server(ThreadingHTTPServer):
         self.password = "right"
 
     def search(self, body: dict[str, Any]) -> list[dict[str, Any]]:
-        def fits(hit: dict[str, Any]) -> bool:
-            for wanted in body["query"]["bool"]["filter"]:
-                if "range" in wanted and hit["sort"][0] < wanted["range"]["@timestamp"]["gte"]:
-                    return False
-                if "term" in wanted and any(hit["_source"].get(k) != v for k, v in wanted["term"].items()):
-                    return False
-            return True
+        def fits(hit: dict[str, Any], wanted: dict[str, Any]) -> bool:
+            if "range" in wanted:
+                return bool(hit["sort"][0] >= wanted["range"]["@timestamp"]["gte"])
+            if "bool" in wanted:
+                assert wanted["bool"]["minimum_should_match"] == 1
+                return any(fits(hit, each) for each in wanted["bool"]["should"])
+            return all(hit["_source"].get(k) == v for k, v in wanted["term"].items())
 
-        return sorted(filter(fits, self.hits), key=lambda hit: str(hit["sort"][0]))[: body["size"]]
+        wanted = body["query"]["bool"]["filter"]
+        hits = [hit for hit in self.hits if all(fits(hit, each) for each in wanted)]
+        return sorted(hits, key=lambda hit: str(hit["sort"][0]))[: body["size"]]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -164,7 +166,23 @@ def test_a_request_is_found_whole_and_in_order_of_its_microseconds(server: Serve
     ]
     assert found(client, "--request", "r1") == ["first", "second", "third"]
     assert server.asked[0]["path"].startswith("/logs-*/_search?")
-    assert server.asked[0]["body"]["query"]["bool"]["filter"] == [{"term": {"request_id": "r1"}}]
+
+
+def test_what_came_of_a_request_is_found_by_its_trace(server: Server, client: Any) -> None:
+    request = "0AF76519-16cd-43dd-8448-eb211c80319c"
+    server.hits = [
+        record(1, "2026-11-26T11:00:00.000100Z", message="asked", request_id=request),
+        record(
+            2,
+            "2026-11-26T11:00:00.000200Z",
+            message="worked",
+            request_id="event",
+            trace_id="0af7651916cd43dd8448eb211c80319c",
+        ),
+        record(3, "2026-11-26T11:00:00.000300Z", message="another", trace_id="0" * 31 + "1"),
+    ]
+    assert found(client, "--request", request) == ["asked", "worked"]
+    assert found(client, "--request", request, "--host", "elsewhere") == []
 
 
 def test_what_is_not_a_request_is_looked_for_in_the_last_ten_minutes(server: Server, client: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 from alicerce_common import cache, config, consumer, context, database, http, logs, mongo, relay, tracing
 from alicerce_common.consumer import Consumer, PoisonEventError, Verdict
 from alicerce_common.events import Event
@@ -668,3 +669,24 @@ def test_an_error_marks_its_span_and_goes_on(start: Start) -> None:
         raise KeyError(PERSON["email"])
     assert names(kept()) == ["event", "part"]
     assert all((span.attributes or {})["error.type"] == "KeyError" for span in kept())
+
+
+@pytest.mark.parametrize(("traceparent", "trace_id"), [(LEFT, LEFT[3:35]), ("", None)])
+@pytest.mark.parametrize(
+    ("event_type", "said"),
+    [("user.updated", "event published"), ("nobody.listens", "no queue took an event")],
+)
+def test_the_relay_tells_of_each_event_whose_it_was(
+    postgresql: Server,
+    database: str,
+    broker_vhost: Topology,
+    traceparent: str,
+    trace_id: str | None,
+    event_type: str,
+    said: str,
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        publish(broker_vhost, postgresql, database, traceparent, event_type=event_type)
+    (line,) = (line for line in lines if line.get("type") == event_type)
+    assert (line["event"], line.get("trace_id")) == (said, trace_id)
+    assert uuid.UUID(line["id"])

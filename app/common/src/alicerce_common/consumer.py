@@ -205,7 +205,7 @@ class Consumer:
         with SECONDS.labels(event.type).time():
             verdict = self._handle(event, int(headers.get("x-delivery-count") or 0))
         CONSUMED.labels(event.type, verdict.value).inc()
-        log.info("event handled", type=event.type, outcome=verdict.value)
+        log.info("event handled", type=event.type, id=str(event.id), outcome=verdict.value)
         return verdict
 
     def _handle(self, event: Event, deliveries: int) -> Verdict:

@@ -71,6 +71,11 @@ class Row:
     traceparent: str | None
     attempts: int
 
+    def named(self) -> dict[str, str]:
+        """Return what a log line says of it."""
+        trace_id = context.trace_id_of(self.traceparent)
+        return {"type": self.type, "id": str(self.id)} | ({"trace_id": trace_id} if trace_id else {})
+
     def body(self) -> bytes:
         """Return the message's body."""
         event = Event.model_construct(
@@ -401,7 +406,7 @@ class Relay:
             )
             for row in refused:
                 delay = broker.backoff(row.attempts, first=1, most=60)
-                log.error("no queue took an event", type=row.type, id=str(row.id), attempts=row.attempts + 1)
+                log.error("no queue took an event", attempts=row.attempts + 1, **row.named())
                 connection.execute(
                     "UPDATE outbox SET attempts = attempts + 1, available_at = now() + %s * interval '1 second'"
                     " WHERE sequence = %s",
@@ -409,6 +414,7 @@ class Relay:
                 )
         for row in confirmed:
             PUBLISHED.labels(row.type).inc()
+            log.info("event published", **row.named())
         for row in refused:
             REFUSED.labels(row.type).inc()
         return len(confirmed)
