@@ -163,7 +163,7 @@ def test_logs_are_read_by_the_account_that_may_read_and_lead_to_traces_and_back(
     assert (logs["basicAuth"], logs["basicAuthUser"]) == (True, "log_reader")
     assert logs["secureJsonData"]["basicAuthPassword"] == "$__file{/etc/grafana/log_reader_password}"
     roles = yaml.safe_load((ROOT / "roles/elasticsearch/vars/main.yml").read_text())
-    template, reader = roles["__elasticsearch_template"], roles["__elasticsearch_roles"]["log_reader"]
+    template, reader = roles["__elasticsearch_template"], roles["__elasticsearch_own_roles"]["log_reader"]
     fields = template["template"]["mappings"]["properties"]
     assert [logs["jsonData"]["index"]] == template["index_patterns"] == reader["indices"][0]["names"]
     assert fields[logs["jsonData"]["timeField"]] == {"type": "date"}
