@@ -1,9 +1,10 @@
-"""One change of a profile is one trace, from the request to the document in MongoDB, and says nothing of the person."""
+"""A sign-up is one trace, from the request to the document in MongoDB, and so is a change; it says nothing of the person."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import secrets
 import time
 from typing import Any
 
@@ -15,12 +16,16 @@ PATIENCE = 90.0
 """Seconds in which all parts of a trace must have arrived."""
 LEAST_RATIO = 0.1
 """The test looks for a request that this share keeps, and so every higher one."""
-CHAIN = [
-    ("users", "PATCH /api/v1/users/me"),
-    ("users", "publish user.updated"),
-    ("enrichment", "process enrichment.user-events"),
-    ("enrichment", "enrich"),
+ENRICHED = [("enrichment", "process enrichment.user-events"), ("enrichment", "enrich")]
+CHANGE = [("users", "PATCH /api/v1/users/me"), ("users", "publish user.updated"), *ENRICHED]
+SIGN_UP = [
+    ("auth", "POST /api/v1/auth/signup"),
+    ("auth", "publish account.created"),
+    ("users", "process users.account-events"),
+    ("users", "publish user.created"),
+    *ENRICHED,
 ]
+"""Each span is the child of the one before it."""
 
 
 def trace_of(request_id: str) -> dict[str, Any] | None:
@@ -52,22 +57,50 @@ def changed(edge: Any, account: dict[str, Any]) -> tuple[str, int]:
     pytest.fail("none of 200 requests has an id that is kept: the edge's ids are not random")
 
 
-def test_one_trace_covers_the_request_and_what_came_of_it(changed: tuple[str, int]) -> None:
-    request_id, _ = changed
+@pytest.fixture(scope="module")
+def joined(edge: Any) -> str:
+    """Sign people up until the edge gives an id that is kept; returns it."""
+    for number in range(200):
+        answer = edge.sign_up(
+            {
+                "email": f"trace.{secrets.token_hex(6)}@example.com",
+                "password": secrets.token_urlsafe(18),
+                "name": f"Teresa Cristina {number}",
+            }
+        )
+        assert answer.status_code == 201, answer.text
+        if kept(answer.headers["X-Request-ID"]):
+            return str(answer.headers["X-Request-ID"])
+    pytest.fail("none of 200 requests has an id that is kept: the edge's ids are not random")
+
+
+def chained(
+    request_id: str, chain: list[tuple[str, str]], writers: set[str]
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Wait until a trace has a chain, each of `writers` with its commit in PostgreSQL, and MongoDB; returns its spans."""
     deadline = time.monotonic() + PATIENCE
     while True:
         trace = trace_of(request_id)
         spans = {(span["service"], span["name"]): span for span in (trace or {}).get("spans", [])}
         stores = {(service, str(span["tags"].get("db.system"))) for (service, _), span in spans.items()}
-        if spans.keys() >= set(CHAIN) and stores >= {("users", "postgresql"), ("enrichment", "mongodb")}:
+        wanted = {(writer, name) for writer in writers for name in ("INSERT outbox", "COMMIT")} | set(chain)
+        if spans.keys() >= wanted and ("enrichment", "mongodb") in stores:
             break
         assert time.monotonic() < deadline, f"in the trace of {request_id} is only {sorted(spans)}"
         time.sleep(3)
-    for above, below in itertools.pairwise(CHAIN):
+    for above, below in itertools.pairwise(chain):
         assert spans[below]["parent"] == spans[above]["id"], f"{below} does not continue {above}"
         assert spans[below]["start_us"] >= spans[above]["start_us"] - 50_000  # clocks of two hosts
-    assert ("users", "INSERT outbox") in spans
-    assert ("users", "COMMIT") in spans
+    return spans
+
+
+def test_one_trace_covers_a_change_and_what_came_of_it(changed: tuple[str, int]) -> None:
+    spans = chained(changed[0], CHANGE, {"users"})
+    assert not [span for span in spans.values() if span["error"]]
+
+
+def test_one_trace_covers_a_sign_up_and_what_came_of_it(joined: str) -> None:
+    spans = chained(joined, SIGN_UP, {"auth", "users"})
     assert not [span for span in spans.values() if span["error"]]
 
 
