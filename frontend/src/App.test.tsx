@@ -47,13 +47,13 @@ describe('signing up', () => {
     const calls = platform();
     const user = open();
     await user.click(screen.getByRole('link', { name: 'Create one' }));
-    expect(location.pathname).toBe('/signup');
+    await waitFor(() => expect(location.pathname).toBe('/signup'));
     await user.type(screen.getByLabelText('Full name'), ' Ana Souza ');
     await user.type(screen.getByLabelText('E-mail'), 'ana@example.com');
     await user.type(screen.getByLabelText('Password'), 'a long password');
     await user.click(screen.getByRole('button', { name: 'Create account' }));
     expect(await screen.findByRole('heading', { name: 'Your profile' })).toBeVisible();
-    expect(location.pathname).toBe('/profile');
+    await waitFor(() => expect(location.pathname).toBe('/profile'));
     expect(calls[0]?.body).toEqual({ email: 'ana@example.com', password: 'a long password', name: 'Ana Souza' });
     const found = screen.getByRole('region', { name: 'What we found out' });
     expect(await within(found).findByText('529.982.247-25')).toBeVisible();
@@ -114,7 +114,7 @@ describe('logging in', () => {
     platform({ 'POST /api/v1/auth/refresh': () => problem(401) });
     open({ session: true });
     expect(await screen.findByText('Your session has ended. Log in again to go on.')).toBeVisible();
-    expect(location.pathname).toBe('/login');
+    await waitFor(() => expect(location.pathname).toBe('/login'));
   });
 
   it('is over after logging out', async () => {
