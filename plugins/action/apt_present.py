@@ -9,7 +9,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-INSTALLED = "dpkg-query --show --showformat '${Package} ${db:Status-Status} ${Version}\\n' -- %s 2>/dev/null"
+INSTALLED = (
+    "dpkg-query --show --showformat '${Package}\\t${db:Status-Status}\\t${Version}\\n' -- %s 2>/dev/null"
+)
 AUTOMATIC = 'awk \'$1 == "Package:" {name = $2} $1 == "Auto-Installed:" && $2 == 1 {print name}\' /var/lib/apt/extended_states'
 BETWEEN = "--"
 
@@ -24,7 +26,7 @@ def needs_apt(names: Iterable[str], said: str) -> list[str]:
     between = lines.index(BETWEEN)
     versions = {
         name: version
-        for name, status, version in (line.split(maxsplit=2) for line in lines[:between])
+        for name, status, version in (line.split("\t") for line in lines[:between])
         if status == "installed"
     }
     automatic = set(lines[between + 1 :])

@@ -6,10 +6,11 @@ import pytest
 
 from tests.unit.load import load_plugin
 
-SAID = """nginx installed 1.26.3-3+deb13u10
-curl installed 8.14.1-2
-jaeger installed 2.13.0-1
-removed config-files 1.0
+SAID = """nginx\tinstalled\t1.26.3-3+deb13u10
+curl\tinstalled\t8.14.1-2
+jaeger\tinstalled\t2.13.0-1
+removed\tconfig-files\t1.0
+suggested\tnot-installed\t
 --
 curl
 libc6
@@ -26,6 +27,8 @@ libc6
         (["absent", "nginx"], ["absent"]),
         (["absent=*"], ["absent=*"]),
         (["removed"], ["removed"]),
+        # dpkg has heard of it from another package.
+        (["suggested"], ["suggested"]),
         # It is there only for another package's sake, and would go with that one.
         (["curl"], ["curl"]),
     ],
