@@ -213,8 +213,14 @@ def main() -> None:
     ]
     if wanted["ready"] and not faults and (fault := ask(wanted["ready"])):
         faults.append(fault)
+    reasons = [f"{name}: {reason}" for name, reason in (stale | reload).items()]
+    reasons += [f"{name}: no longer in the catalogue" for name in obsolete]
+    if wanted["release"] and current != wanted["release"]:
+        reasons.append(f"release {current or 'none'}, and should be {wanted['release']}")
     module.exit_json(
         changed=False,
+        # Shown with --diff where a task says that this means a change.
+        diff={"prepared": "".join(f"{reason}\n" for reason in reasons)},
         service=wanted["service"],
         current=current,
         installed=bool(wanted["release"])
@@ -222,7 +228,7 @@ def main() -> None:
         stale=stale,
         reload=reload,
         obsolete=obsolete,
-        pending=bool(stale or reload or obsolete or (wanted["release"] and current != wanted["release"])),
+        pending=bool(reasons),
         healthy=not faults,
         detail="; ".join(faults) or f"release {current}, {len(names)} units active",
     )
