@@ -5,7 +5,7 @@
 On one host of the running lab, in turns, so that a noisy machine treats both alike: the service users answers `GET /api/v1/users/me` as
 it is deployed, and with neither traces nor a shipped log. The client runs on that host and speaks to the service itself, since the gateway's
 quotas would be what it measures otherwise. Afterwards the host is as it was. Also printed: how many records one request through the edge
-leaves in the log, what a record weighs on disk, and the memory of each observability host.
+leaves in the log, their bytes as JSON, and the memory of each observability host.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.e2e.conftest import Edge
-from tests.failure.platform import Platform, PlatformError, container_of, run
+from tests.failure.platform import ROOT, Platform, PlatformError, container_of, must
 
 UNIT = "alicerce-users-web.service"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/bench.conf"
+PORT = yaml.safe_load((ROOT / "group_vars/all/services.yml").read_text())["services"]["users"]["port"]
 CLIENT = "/run/bench_client.py"
 WITHOUT = f"""
 set -e
@@ -68,7 +71,7 @@ class Bench:
         """Return the answers a second and the processor time of the service an answer, in ms."""
         task = {
             "host": f"{self.host}.alicerce.internal",
-            "port": 8102,
+            "port": PORT,
             "path": "/api/v1/users/me",
             "token": self.token,
             "connections": 8,
@@ -124,20 +127,14 @@ class Bench:
 
 def read(request_id: str) -> list[str]:
     """Return what the log has of a request, a record a line."""
-    said = run("scripts/logs", "--request", request_id, "--since", "10m", "--format", "json")
-    if said.returncode:
-        raise PlatformError(said.stderr)
-    return said.stdout.splitlines()
+    return must("scripts/logs", "--request", request_id, "--since", "10m", "--format", "json").splitlines()
 
 
-def memory(platform: Platform) -> dict[str, float]:
-    """Return the memory of each observability host in GB, as its control group counts it."""
+def memory(platform: Platform) -> dict[str, str]:
+    """Return the memory of each observability host, and that of the machine, in podman's words."""
     names = [name for name, host in platform.hosts.items() if "observability" in host["groups"]]
-    return {
-        name: int(run("podman", "exec", container_of(name), "cat", "/sys/fs/cgroup/memory.current").stdout)
-        / 1e9
-        for name in names
-    }
+    stats = ("podman", "stats", "--no-stream", "--format", "{{.MemUsage}}")
+    return {name: must(*stats, container_of(name)).strip() for name in names}
 
 
 def main() -> int:
@@ -172,7 +169,7 @@ def main() -> int:
         )
     print(f"rate with / without: {result['share']:.3f}")
     print(f"log: {result['log']['records']} records, {result['log']['bytes']:.0f} bytes of JSON a request")
-    print("memory: " + ", ".join(f"{name} {size:.2f} GB" for name, size in result["memory"].items()))
+    print("memory: " + ", ".join(f"{name} {usage}" for name, usage in result["memory"].items()))
     return 0
 
 

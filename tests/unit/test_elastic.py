@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.unit.load import ROOT
+from tests.unit.render import render
 
 Node = tuple[str, Any]
 TEXT, PATH, NUMBER, BOOLEAN = r'"[^"]+"', r'"/\S+"', r"\d+", r"true|false"
@@ -158,25 +155,9 @@ class Pipeline:
 def rendered(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> tuple[Path, bool]:
     """The files, of a site with Logstash and Kibana and of one without."""
     folder = tmp_path_factory.mktemp("elastic")
-    variables = {
-        "elastic_dir": str(folder),
-        "secret_store_dir": str(folder / "secrets"),
-        "ansible_python_interpreter": sys.executable,
-    }
-    inventories = ["inventories/production", *(["tests/elastic/hosts.yml"] if request.param else [])]
-    said = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            *(f"--inventory={ROOT / name}" for name in inventories),
-            *(str(ROOT / "tests/elastic/render.yml"), "-e", json.dumps(variables)),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"ANSIBLE_STRATEGY": "linear"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert said.returncode == 0, said.stdout + said.stderr
+    variables = {"elastic_dir": str(folder), "secret_store_dir": str(folder / "secrets")}
+    further = ["tests/elastic/hosts.yml"] if request.param else []
+    render("tests/elastic/render.yml", variables, "inventories/production", *further)
     return folder, request.param
 
 

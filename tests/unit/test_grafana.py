@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import configparser
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.unit.load import ROOT
+from tests.unit.render import render
 from tests.unit.test_dashboards import links, panes
 
 BOOLEAN, NUMBER, TEXT = r"true|false", r"\d+", r"[^\s#;].*"
@@ -84,20 +82,7 @@ def settings(folder: Path, name: str = "grafana.ini") -> configparser.ConfigPars
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("grafana")
-    variables = {"grafana_dir": str(folder), "ansible_python_interpreter": sys.executable}
-    said = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "ansible-playbook"),
-            *("-i", str(ROOT / "inventories/production"), str(ROOT / "tests/grafana/render.yml")),
-            *("-e", json.dumps(variables)),
-        ],
-        cwd=ROOT,
-        env=os.environ | {"ANSIBLE_STRATEGY": "linear"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert said.returncode == 0, said.stdout + said.stderr
+    render("tests/grafana/render.yml", {"grafana_dir": str(folder)}, "inventories/production")
     return folder
 
 

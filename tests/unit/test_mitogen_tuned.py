@@ -17,9 +17,7 @@ import jinja2
 import pytest
 from jinja2.bccache import FileSystemBytecodeCache
 
-from tests.unit.load import load_plugin
-
-ROOT = Path(__file__).parents[2]
+from tests.unit.load import ROOT, load_plugin
 
 
 @pytest.fixture(scope="module")

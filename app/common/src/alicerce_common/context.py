@@ -50,12 +50,6 @@ def parse(traceparent: str | None) -> trace.SpanContext | None:
     )
 
 
-def trace_id_of(traceparent: str | None) -> str | None:
-    """Return the trace's id as log lines have it; what is not well-formed has none."""
-    given = _TRACEPARENT.fullmatch(traceparent or "")
-    return given.group(1) if given else None
-
-
 def render(span: trace.SpanContext) -> str:
     """Write a span as `traceparent`. The flag `sampled` says what the ratio says, not what failed or was slow."""
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags & trace.TraceFlags.SAMPLED:02x}"

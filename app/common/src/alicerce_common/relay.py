@@ -73,8 +73,9 @@ class Row:
 
     def named(self) -> dict[str, str]:
         """Return what a log line says of it."""
-        trace_id = context.trace_id_of(self.traceparent)
-        return {"type": self.type, "id": str(self.id)} | ({"trace_id": trace_id} if trace_id else {})
+        parent = context.parse(self.traceparent)
+        trace = {"trace_id": f"{parent.trace_id:032x}"} if parent else {}
+        return {"type": self.type, "id": str(self.id)} | trace
 
     def body(self) -> bytes:
         """Return the message's body."""
