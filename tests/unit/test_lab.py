@@ -1,13 +1,15 @@
-"""The lab's script: ranges that are free, and the reading of a run's recap."""
+"""The lab's script: ranges that are free, the reading of a run's recap, and what is built beside a deployment."""
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,3 +105,48 @@ TASKS RECAP ****
 base : Do ------- 0.08s
 """
     assert lab_script.changes(output) == {"node-a": 2, "localhost": 0}
+
+
+@pytest.mark.parametrize(
+    ("missing", "hosts_options", "site_options"),
+    [
+        (
+            "jaeger\n",
+            ['--extra-vars={"local_apt_repository_packages": ["elasticsearch", "mongodb-org-server"]}'],
+            ["--skip-tags=jaeger"],
+        ),
+        ("", [], []),
+    ],
+)
+def test_what_takes_long_to_build_is_left_out_until_it_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+    lab_script: ModuleType,
+    missing: str,
+    hosts_options: list[str],
+    site_options: list[str],
+) -> None:
+    monkeypatch.setattr(lab_script, "run", lambda *argv: subprocess.CompletedProcess(argv, 0, missing, ""))
+    late = lab_script.LatePackages(object())
+    assert late.without() == hosts_options
+    assert late.skipped() == site_options
+
+
+@pytest.mark.parametrize("ending", ["done", "failed", "interrupted"])
+def test_a_build_beside_a_deployment_ends_with_it(
+    monkeypatch: pytest.MonkeyPatch, lab_script: ModuleType, tmp_path: Path, ending: str
+) -> None:
+    program = tmp_path / "build"
+    program.write_text(
+        "#!/bin/sh\n"
+        + {"done": "true", "failed": "echo why; false", "interrupted": "sleep 60 & wait"}[ending]
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(lab_script, "run", lambda *argv: subprocess.CompletedProcess(argv, 0, "jaeger\n", ""))
+    monkeypatch.setattr(lab_script, "ROOT", tmp_path)
+    late = lab_script.LatePackages(SimpleNamespace(say=print, environment={}))
+    late.program, late.log = str(program), tmp_path / "log"
+    with contextlib.suppress(KeyboardInterrupt, SystemExit), late:
+        if ending == "interrupted":
+            raise KeyboardInterrupt
+        late.wait()
+    assert late.process.returncode == {"done": 0, "failed": 1, "interrupted": -signal.SIGTERM}[ending]
