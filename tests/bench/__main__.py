@@ -5,7 +5,8 @@
 On one host of the running lab, in turns, so that a noisy machine treats both alike: the service users answers `GET /api/v1/users/me` as
 it is deployed, and with neither traces nor a shipped log. The client runs on that host and speaks to the service itself, since the gateway's
 quotas would be what it measures otherwise. Afterwards the host is as it was. Also printed: how many records one request through the edge
-leaves in the log, their bytes as JSON, and the memory of each observability host.
+leaves in the log, their bytes as JSON, how many spans a trace that is kept has, the bytes of Jaeger's JSON, and the memory of each
+observability host.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import json
 import secrets
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.e2e.conftest import Edge
+from tests.e2e.conftest import Edge, kept
 from tests.failure.platform import ROOT, Platform, PlatformError, container_of, must
 
 UNIT = "alicerce-users-web.service"
@@ -124,6 +126,32 @@ class Bench:
             "bytes": statistics.mean(sum(len(line) for line in each) for each in records),
         }
 
+    def trace_a_request(self) -> dict[str, float]:
+        """Return how many spans the trace of a GET through the edge has, and their size as Jaeger's JSON in bytes."""
+        for _ in range(200):
+            request_id = self.edge.call("GET", "/api/v1/users/me", token=self.token).headers["X-Request-ID"]
+            if kept(request_id):
+                break
+        else:
+            raise PlatformError("none of 200 requests has an id whose trace is kept")
+        deadline = time.monotonic() + 60
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "trace.json"
+            while True:
+                time.sleep(5)
+                self.platform.ansible(
+                    "playbooks/trace.yml",
+                    "-e",
+                    f"trace={request_id.replace('-', '')} trace_file={file}",
+                    further=False,
+                )
+                told = json.loads(file.read_text())
+                if told["status"] == 200:
+                    [trace] = told["body"]["data"]
+                    return {"spans": len(trace["spans"]), "bytes": len(json.dumps(trace))}
+                if time.monotonic() > deadline:
+                    raise PlatformError(f"Jaeger does not know the trace of {request_id}")
+
 
 def read(request_id: str) -> list[str]:
     """Return what the log has of a request, a record a line."""
@@ -155,6 +183,7 @@ def main() -> int:
         result: dict[str, Any] = rates | {
             "share": rates["with"]["rate"] / rates["without"]["rate"],
             "log": bench.records_a_request(),
+            "trace": bench.trace_a_request(),
             "memory": memory(platform),
         }
     except PlatformError as error:
@@ -169,6 +198,9 @@ def main() -> int:
         )
     print(f"rate with / without: {result['share']:.3f}")
     print(f"log: {result['log']['records']} records, {result['log']['bytes']:.0f} bytes of JSON a request")
+    print(
+        f"traces: {result['trace']['spans']} spans, {result['trace']['bytes']} bytes of JSON a request that is kept"
+    )
     print("memory: " + ", ".join(f"{name} {usage}" for name, usage in result["memory"].items()))
     return 0
 
