@@ -109,6 +109,8 @@ class Bench:
 
     def records_a_request(self, requests: int = 20) -> dict[str, float]:
         """Return how many records a GET through the edge leaves in the log, and their size as JSON in bytes."""
+        # The edge has closed the connection meanwhile.
+        self.edge = Edge(self.platform.info)
         ids = [
             self.edge.call("GET", "/api/v1/users/me", token=self.token).headers["X-Request-ID"]
             for _ in range(requests)
