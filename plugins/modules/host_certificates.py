@@ -170,8 +170,9 @@ def names_of(certificate: x509.Certificate) -> tuple[str, set[str]]:
 
 def moment_of(certificate: x509.Certificate, bound: str) -> datetime.datetime:
     """Return not_valid_before or not_valid_after, which are naive and in UTC where cryptography is Debian 12's."""
-    aware = getattr(certificate, f"{bound}_utc", None)
-    return aware or getattr(certificate, bound).replace(tzinfo=datetime.timezone.utc)  # noqa: UP017
+    aware: datetime.datetime | None = getattr(certificate, f"{bound}_utc", None)
+    naive: datetime.datetime | None = None if aware else getattr(certificate, bound)
+    return aware or naive.replace(tzinfo=datetime.timezone.utc)  # type: ignore[union-attr]  # noqa: UP017
 
 
 def is_older(content: bytes | None, begins_after: float) -> bool:

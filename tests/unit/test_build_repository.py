@@ -81,7 +81,7 @@ def test_a_package_is_built_once_though_two_ask_for_it(tmp_path: Path) -> None:
     recipe.write_text(
         recipe.read_text().replace("mkdir", f"echo built >> {tmp_path}/builds; sleep 1; mkdir", 1)
     )
-    command = [tmp_path / "build_repository", "--packages-only", tmp_path / "repository", "slow"]
+    command = [str(tmp_path / "build_repository"), "--packages-only", str(tmp_path / "repository"), "slow"]
     both = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
     assert (tmp_path / "builds").read_text() == "built\n"
