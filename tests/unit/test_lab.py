@@ -101,6 +101,9 @@ PLAY RECAP *********
 node-a                     : ok=6    changed=2    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
 localhost                  : ok=1    changed=0    unreachable=0    failed=0    skipped=0    rescued=0    ignored=0
 
+What changed, 2 in all:
+  node-a  base : Make it so: changed=7
+
 TASKS RECAP ****
 base : Do ------- 0.08s
 """
