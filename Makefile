@@ -1,7 +1,7 @@
 # The commands of the platform. `make help` lists them; README.md says what they cost.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap up down status info logs trace ssh check test test-all molecule e2e bench lock clean
+.PHONY: help bootstrap up down status info logs trace ssh check test test-all molecule e2e bench bench-ansible lock clean
 HOST ?=
 TRACE ?=
 FORMAT ?= text
@@ -10,7 +10,7 @@ $(foreach name,REQUEST TRACE SERVICE SINCE FOLLOW,$(if $(filter environment,$(or
 LOGS_USER := $(if $(filter command line,$(origin USER)),$(USER))
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 bootstrap: ## install what this machine needs to be the control node
 	@scripts/bootstrap control
@@ -53,6 +53,9 @@ e2e: ## the end-to-end tests on the running lab
 
 bench: ## what traces and the log cost, measured on the running lab; about four minutes
 	@scripts/bootstrap control test && . scripts/env && python -m tests.bench
+
+bench-ansible: ## what the mitogen strategy saves: site.yml with nothing to do on the running lab, with it and without, in turns
+	@scripts/bootstrap control test && . scripts/env && python -m tests.bench.strategies
 
 lock: ## resolve requirements.in and the services' dependencies anew
 	@scripts/lock
