@@ -114,8 +114,10 @@ def run(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_example_inventory_has_no_mistake() -> None:
-    result = run(ROOT / "inventories/production", "-e", "inventory_check_reachability=false")
+@pytest.mark.parametrize("name", ["production", "lab", "lab-wide"])
+def test_inventories_that_ship_have_no_mistake(name: str) -> None:
+    lab = ["-e", "lab_subnet=192.0.2"] if name != "production" else []
+    result = run(ROOT / "inventories" / name, "-e", "inventory_check_reachability=false", *lab)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
