@@ -228,6 +228,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         pings = {name: task_vars["hostvars"][name].get("inventory_check_ping") or {} for name in hosts}
         services, taken_ports = self._catalogue(groups, task_vars)
         jaeger = groups.get("jaeger", [])
+        sources = {
+            name: self._is_set(task_vars["hostvars"][jaeger[0]], name)
+            for name in ("jaeger_apt_repository", "jaeger_release_checksum")
+            if jaeger
+        }
         mistakes += [
             *missing_groups(groups, arguments["required_groups"]),
             *lacking_quorum(groups, zones, arguments["quorum_groups"]),
@@ -235,7 +240,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             *bad_hosts(groups, hosts),
             *(unreachable_hosts(pings) if arguments["reachability"] else ()),
             *bad_services(services, groups, taken_ports),
-            *lacking_jaeger(jaeger, task_vars["hostvars"][jaeger[0]] if jaeger else {}),
+            *lacking_jaeger(jaeger, sources),
             *unknown_variables(
                 self._defined_variables(task_vars.get("ansible_inventory_sources") or []),
                 documented_variables(ROOT) | set(arguments["known_variables"]),
@@ -243,6 +248,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             ),
         ]
         return {"changed": False, "mistakes": mistakes}
+
+    @staticmethod
+    def _is_set(variables: Any, name: str) -> bool:
+        """Tell whether a host's variable has a value, be it one that this machine cannot make yet."""
+        try:
+            return bool(variables.get(name))
+        except AnsibleError:
+            return True
 
     def _catalogue(
         self, groups: Mapping[str, list[str]], task_vars: dict[str, Any]

@@ -133,9 +133,13 @@ def run(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", ["production", "lab", "lab-wide"])
-def test_inventories_that_ship_have_no_mistake(name: str) -> None:
+def test_inventories_that_ship_have_no_mistake(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # What only the machine or the site knows.
     own = "lab_subnet=192.0.2" if name != "production" else "jaeger_release_checksum=sha256:00"
+    # The repository of the lab's packages is made later.
+    monkeypatch.setenv("ALICERCE_CACHE", str(tmp_path))
     result = run(ROOT / "inventories" / name, "-e", "inventory_check_reachability=false", "-e", own)
     assert result.returncode == 0, result.stdout + result.stderr
 
