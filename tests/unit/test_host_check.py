@@ -147,6 +147,21 @@ def test_needs_add_up_and_a_service_without_a_line_counts_as_one(check: ModuleTy
     assert check.needs(["auth"], ["auth"], {}) == {"cpus": 0, "memory_mb": 0, "disk_gb": 0}
 
 
+def test_the_sizes_in_the_documentation_are_those_of_the_example(check: ModuleType) -> None:
+    groups = yaml.safe_load((ROOT / "inventories/production/hosts.yml").read_text())["all"]["children"]
+    minimums = yaml.safe_load((ROOT / "roles/host_check/defaults/main.yml").read_text())[
+        "host_check_minimums"
+    ]
+    wanted = {}
+    for host in groups["platform"]["hosts"]:
+        own = [name for name, group in groups.items() if group and host in (group.get("hosts") or {})]
+        needs = check.needs(own, ["auth", "users", "enrichment"], minimums)
+        wanted[host.rpartition("-")[0]] = [str(needs[key]) for key in ("cpus", "memory_mb", "disk_gb")]
+    table = (ROOT / "docs/production.md").read_text().partition("| hosts | groups |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    assert {row[0]: row[3:] for row in rows} == wanted
+
+
 def test_all_hosts_findings_come_in_one_list(tmp_path: Path) -> None:
     """This machine for a host, which lacks something, and an address where nobody answers."""
     inventory = tmp_path / "site"
