@@ -34,6 +34,7 @@ options:
   ssh_port: {description: Port on which sshd may listen., type: int, required: true}
   deployed: {description: Whether the host carries the platform already., type: bool, required: true}
   virtual_ip: {description: "The virtual IP, or nothing.", type: str, default: ""}
+  public_name: {description: "Name that must have an address, where the answer C(public_name) is given.", type: str, default: ""}
   virtual_ip_taken: {description: Whether an edge host may have the virtual IP already., type: bool, default: false}
 """
 
@@ -146,6 +147,18 @@ def clock_off(difference: float, allowed: float) -> Iterator[str]:
         )
 
 
+def wrong_name(name: str, answer: Mapping[str, Any], address: str) -> Iterator[str]:
+    """Tell whether the public name leads elsewhere."""
+    found = sorted({line.split()[0] for line in str(answer.get("stdout", "")).splitlines() if line.strip()})
+    if not found:
+        yield (
+            f"it finds no address of {name}: make the name's DNS record{f', {address}' if address else ''}, see that the host's resolver (/etc/resolv.conf) "
+            "answers, or empty host_check_public_name"
+        )
+    elif address and address not in found:
+        yield f"it finds {', '.join(found)} for {name}, not the virtual IP {address}: correct the DNS record, or virtual_ip_address"
+
+
 def read_number(answer: Mapping[str, Any]) -> int | None:
     """Return the number that a command printed, if it did."""
     found = re.match(r"\s*(\d+)", str(answer.get("stdout", "")))
@@ -182,6 +195,8 @@ def judge(options: Mapping[str, Any], difference: float) -> Iterator[str]:
     if not options["deployed"]:
         yield from taken_ports(options["flows"], groups, asked["ports"], options["ssh_port"])
     address = options["virtual_ip"]
+    if options["public_name"] and "public_name" in answers:
+        yield from wrong_name(options["public_name"], answers["public_name"], address)
     said = str(answers.get("virtual_ip", {}).get("stdout", ""))
     if address and not options["virtual_ip_taken"] and ("answers" in said or "refused" in said):
         yield f"the virtual IP {address} is in use by somebody else: free it, or choose another virtual_ip_address"
@@ -209,6 +224,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "ssh_port": {"type": "int", "required": True},
                 "deployed": {"type": "bool", "required": True},
                 "virtual_ip": {"type": "str", "default": ""},
+                "public_name": {"type": "str", "default": ""},
                 "virtual_ip_taken": {"type": "bool", "default": False},
             }
         )

@@ -34,6 +34,7 @@ FITS: dict[str, Any] = {
             "swappiness": {"stdout": "60"},
             "mirrors": {"stdout": ""},
             "virtual_ip": {"stdout": "", "rc": 124},
+            "public_name": {"stdout": "192.0.2.10      STREAM p.example\n192.0.2.10      DGRAM\n"},
         },
     },
     "groups": ["edge", "platform"],
@@ -59,6 +60,7 @@ FITS: dict[str, Any] = {
     "deployed": False,
     "virtual_ip": "192.0.2.10",
     "virtual_ip_taken": False,
+    "public_name": "p.example",
 }
 
 
@@ -134,6 +136,21 @@ def test_no_finding(check: ModuleType, changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("answer", "address", "said"),
+    [
+        ("192.0.2.10  STREAM p\n192.0.2.10  DGRAM\n", "192.0.2.10", None),
+        ("192.0.2.99  STREAM p\n", "", None),
+        ("192.0.2.99  STREAM p\n", "192.0.2.10", "it finds 192.0.2.99 for p.example, not the virtual IP 192.0.2.10"),
+        ("", "", "it finds no address of p.example: make the name's DNS record, see"),
+        ("", "192.0.2.10", "make the name's DNS record, 192.0.2.10, see"),
+    ],
+)  # fmt: skip
+def test_public_name(check: ModuleType, answer: str, address: str, said: str | None) -> None:
+    found = list(check.wrong_name("p.example", {"stdout": answer}, address))
+    assert (said in found[0]) if said else found == []
+
+
+@pytest.mark.parametrize(
     ("difference", "said"), [(1.9, None), (-1.9, None), (60, "60 s ahead of"), (-60, "60 s behind")]
 )
 def test_clock(check: ModuleType, difference: float, said: str | None) -> None:
@@ -178,7 +195,7 @@ def test_all_hosts_findings_come_in_one_list(tmp_path: Path) -> None:
     said = subprocess.run(
         [
             *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory), "playbooks/host_check.yml"),
-            *("-e", "ansible_user=nobody", "-e", "virtual_ip_address=", "-e", "host_check_debian_release=99"),
+            *("-e", "ansible_user=nobody", "-e", "virtual_ip_address=", "-e", "host_check_public_name=", "-e", "host_check_debian_release=99"),
         ],
         cwd=ROOT,
         env={**os.environ, "ANSIBLE_STRATEGY": "linear", "ANSIBLE_NOCOLOR": "1"},
