@@ -18,8 +18,8 @@ options:
   after: {description: "The last samples, of the same load balancers.", type: list, elements: dict, required: true}
   server: {description: Name of the server., type: str, required: true}
   error_percent: {description: Percentage points above its peers., type: float, default: 5}
-  latency_factor: {description: Times its peers' average., type: float, default: 3}
-  latency_floor_milliseconds: {description: Averages under it are fast enough., type: float, default: 250}
+  latency_factor: {description: Times its peers' average. 0 does not compare times., type: float, default: 3}
+  latency_floor_milliseconds: {description: Averages up to it are fast enough., type: float, default: 500}
   min_requests: {description: "Fewer are no ground to judge; of its peers, half as many.", type: int, default: 20}
 """
 
@@ -102,7 +102,7 @@ def haproxy_judgement(
     server: str,
     error_percent: float = 5,
     latency_factor: float = 3,
-    latency_floor_milliseconds: float = 250,
+    latency_floor_milliseconds: float = 500,
     min_requests: int = 20,
 ) -> dict[str, Any]:
     """Tell whether a server has failed where its peers have not."""
@@ -114,7 +114,7 @@ def haproxy_judgement(
     judged = own.requests >= min_requests
     failed = judged and own.share > peers.share + error_percent
     # Those who weigh less get fewer; without any there is nothing to be slower than.
-    if judged and peers.requests >= min_requests / 2:
+    if judged and latency_factor and peers.requests >= min_requests / 2:
         failed |= own.mean > max(latency_floor_milliseconds, latency_factor * peers.mean)
     return {"failed": failed, "judged": judged, "detail": detail}
 

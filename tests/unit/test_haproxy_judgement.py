@@ -38,14 +38,20 @@ def test_its_peers_have_not() -> None:
 
 def test_a_slow_server_is_told_from_its_own_past() -> None:
     """Its average was 13 ms over 780 requests before; the 50 since are to be seen alone."""
-    verdict = judge([sample("before")], [sample("slow")], "node-a")
+    verdict = judge([sample("before")], [sample("slow")], "node-a", latency_floor_milliseconds=250)
     assert verdict["failed"]
     own, _ = plugin.totals([sample("before")], [sample("slow")], "node-a")
     assert own.mean == pytest.approx(310, abs=30)
 
 
 def test_fast_enough_is_never_slow() -> None:
-    assert not judge([sample("before")], [sample("slow")], "node-a", latency_floor_milliseconds=500)["failed"]
+    assert not judge([sample("before")], [sample("slow")], "node-a")["failed"]
+
+
+def test_times_need_not_be_compared() -> None:
+    assert not judge(
+        [sample("before")], [sample("slow")], "node-a", latency_floor_milliseconds=0, latency_factor=0
+    )["failed"]
 
 
 def test_a_few_requests_are_no_ground() -> None:
