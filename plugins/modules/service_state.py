@@ -22,7 +22,7 @@ description:
     has not read its file yet. So a restart that an earlier run did not get to is never forgotten.
 options:
   service: {type: str, required: true, description: Name of the service.}
-  home: {type: path, required: true, description: "Directory with C(releases/) and the link C(current)."}
+  home: {type: path, required: true, description: "Directory with C(releases/), the links C(current) and C(previous), and, during a change, C(changing)."}
   release: {type: str, default: "", description: The release that should run; empty for any.}
   units: {type: list, elements: str, required: true, description: The units that it should have.}
   inputs:
@@ -60,6 +60,9 @@ author: [Alicerce]
 RETURN = """
 service: {description: Name of the service., type: str, returned: always}
 current: {description: "The release that C(current) points at, or empty.", type: str, returned: always}
+previous: {description: "The release before it, that C(previous) points at, or empty.", type: str, returned: always}
+releases: {description: "What is installed, the newest last.", type: list, elements: str, returned: always}
+interrupted: {description: Whether a change has begun and not ended., type: bool, returned: always}
 installed: {description: Whether the wanted release is installed., type: bool, returned: always}
 stale: {description: "Units to restart, with reasons.", type: dict, returned: always}
 reload: {description: "Units to reload, with reasons.", type: dict, returned: always}
@@ -152,6 +155,17 @@ def unhealthy(unit: dict[str, str], settle_seconds: float) -> str:
     return f"started {age:.1f} s ago" if age < settle_seconds else ""
 
 
+def target_of(link: Path) -> str:
+    """Return the name of what a link points at, or nothing."""
+    return link.readlink().name if link.is_symlink() else ""
+
+
+def releases_of(home: Path, marker: str) -> list[str]:
+    """Return the releases that are installed as a whole, the newest last."""
+    markers = sorted(home.glob(f"releases/*/{marker}"), key=lambda path: path.parent.stat().st_mtime)
+    return [path.parent.name for path in markers]
+
+
 def main() -> None:
     """Run the module."""
     file = {"type": "path", "required": True}
@@ -182,7 +196,8 @@ def main() -> None:
     wanted = module.params
     home, names = Path(wanted["home"]), wanted["units"]
     link = home / "current"
-    current = link.readlink().name if link.is_symlink() else ""
+    current, previous = (target_of(home / name) for name in ("current", "previous"))
+    interrupted = (home / "changing").exists()
     inputs = [Path(path) for path in wanted["inputs"]]
     missing = [str(path) for path in inputs if not path.exists()]
     if missing and not module.check_mode:
@@ -215,6 +230,8 @@ def main() -> None:
         faults.append(fault)
     reasons = [f"{name}: {reason}" for name, reason in (stale | reload).items()]
     reasons += [f"{name}: no longer in the catalogue" for name in obsolete]
+    if interrupted:
+        reasons.append("a change was interrupted")
     if wanted["release"] and current != wanted["release"]:
         reasons.append(f"release {current or 'none'}, and should be {wanted['release']}")
     module.exit_json(
@@ -223,6 +240,9 @@ def main() -> None:
         diff={"prepared": "".join(f"{reason}\n" for reason in reasons)},
         service=wanted["service"],
         current=current,
+        previous=previous,
+        releases=releases_of(home, wanted["marker"]),
+        interrupted=interrupted,
         installed=bool(wanted["release"])
         and (home / "releases" / wanted["release"] / wanted["marker"]).exists(),
         stale=stale,

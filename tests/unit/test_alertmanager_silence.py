@@ -187,21 +187,3 @@ def test_no_page_about_people_is_ever_silenced() -> None:
         *("EdgeDown", "EdgeUnreachable", "EdgeUnreachableFromZone", "ServiceDown", "HostDown", "Watchdog"),
         *("AvailabilityBudgetBurning", "LatencyBudgetBurning"),
     }
-
-
-@pytest.mark.parametrize("playbook", ["restart_component", "switchover", "restore"])
-def test_each_playbook_that_takes_members_away_ends_what_it_silences(playbook: str) -> None:
-    blocks = [
-        task
-        for play in yaml.safe_load((ROOT / f"playbooks/{playbook}.yml").read_text())
-        for task in play.get("tasks", [])
-        if "always" in task
-    ]
-    (block,) = blocks
-    role = {"name": "alertmanager", "tasks_from": "silence"}
-    first: dict[str, Any] = block["block"][0]
-    last: dict[str, Any] = block["always"][-1]
-    assert {**first["ansible.builtin.include_role"], "apply": None} == {**role, "apply": None}
-    assert "alertmanager_silence_state" not in first.get("vars", {})
-    assert {**last["ansible.builtin.include_role"], "apply": None} == {**role, "apply": None}
-    assert last["vars"]["alertmanager_silence_state"] == "absent"

@@ -14,7 +14,7 @@ from alicerce_common.events import Event
 from alicerce_users.consumer import forget_old_events, handle
 from alicerce_users.models import Base, Inbox, Outbox, Profile
 from pydantic import ValidationError
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 from stores import IDENTITY, Server, database_settings
 
@@ -50,6 +50,14 @@ def count(engine: Engine, table: type[Base]) -> int:
 def test_migrations_make_what_the_models_say(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_a_schema_of_a_later_release_stays(engine: Engine, postgresql: Server, database: str) -> None:
+    """A rollback must not fail because the release of before does not know the newest revision."""
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    settings = DatabaseSettings(**IDENTITY, **database_settings(postgresql, database), service_name="users")
+    assert migrations.migrate(settings, "alicerce_users") == ("9999", "9999")
 
 
 def test_an_event_makes_the_profile_once(engine: Engine) -> None:

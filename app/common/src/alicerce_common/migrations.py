@@ -12,6 +12,7 @@ from alembic import command
 from alembic import context as alembic_context
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from alicerce_common.config import DatabaseSettings, load
@@ -40,7 +41,10 @@ def run_environment(metadata: MetaData) -> None:
 
 
 def migrate(settings: DatabaseSettings, package: str) -> tuple[str | None, str | None]:
-    """Bring the schema to the newest revision in one transaction; return the revisions before and after."""
+    """Bring the schema to the newest revision in one transaction; return the revisions before and after.
+
+    A schema that a later release has migrated stays as it is: a release that was rolled back to can live with it.
+    """
     # Building an index may take longer than any request.
     engine = make_engine(settings.model_copy(update={"database_statement_timeout": 3600.0}), pool_size=1)
     try:
@@ -48,7 +52,10 @@ def migrate(settings: DatabaseSettings, package: str) -> tuple[str | None, str |
             # Whoever comes second waits here, and then finds nothing to do.
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
             before = MigrationContext.configure(connection).get_current_revision()
-            command.upgrade(configuration(package, connection), "head")
+            config = configuration(package, connection)
+            known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+            if before is None or before in known:
+                command.upgrade(config, "head")
             after = MigrationContext.configure(connection).get_current_revision()
     finally:
         engine.dispose()
