@@ -190,6 +190,7 @@ class Crowd:
                 session.trust_env = False
                 session.verify = self.ca_file
                 return session.request(method, self.base + path, headers=headers, timeout=LONGEST, **options)
+        answer: requests.Response
         for again in (True, False):
             try:
                 answer = self.local.session.get(self.base + path, headers=headers, timeout=LONGEST)
