@@ -248,3 +248,17 @@ def test_what_to_try_next_names_the_inventory(checkout: ModuleType) -> None:
     said = checkout.try_next(wide, "edge-a")
     assert "make ssh HOST=edge-a INVENTORY=inventories/lab-wide " in said
     assert "make test" not in said
+
+
+@pytest.mark.parametrize(
+    ("cores", "own", "forks"), [(2, {}, "4"), (16, {}, "32"), (2, {"ANSIBLE_FORKS": "7"}, "7")]
+)
+def test_hosts_of_one_machine_do_not_all_work_at_once(
+    checkout: ModuleType, monkeypatch: pytest.MonkeyPatch, cores: int, own: dict[str, str], forks: str
+) -> None:
+    monkeypatch.setattr(checkout, "environment", lambda: own)
+    monkeypatch.setattr(checkout.os, "cpu_count", lambda: cores)
+    checkout.STATE.mkdir()
+    _, wide = labs(checkout)
+    assert checkout.Steps(wide).environment["ANSIBLE_FORKS"] == forks
+    assert (wide.state / "logs").is_dir()
