@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import fcntl
 import ipaddress
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,17 @@ BACKDATED = datetime.timedelta(hours=1)
 
 
 class Authority:
-    """A certificate authority whose certificate is a file and whose key is a secret."""
+    """A certificate authority whose certificate is in a file and whose key is a secret; the file may hold others to be trusted, too."""
 
-    def __init__(self, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+    def __init__(
+        self,
+        key: ec.EllipticCurvePrivateKey,
+        certificate: x509.Certificate,
+        others: Sequence[x509.Certificate] = (),
+    ) -> None:
         self.key = key
         self.certificate = certificate
+        self.others = others
 
     @classmethod
     def open(
@@ -38,42 +46,57 @@ class Authority:
 
         The key stays the same, so certificates that were issued under the former one keep holding.
         """
-        key = serialization.load_pem_private_key(key_pem.encode(), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise AnsibleActionFail("The secret certificate_authority_key is no key on an elliptic curve.")
-        authority = cls._read(file, key, leaf_days)
-        if authority is None and not store:
-            return cls(key, cls._self_signed(key, name, days))
-        if authority is None:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (file.parent / ".lock").open("a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                authority = cls._read(file, key, leaf_days)
-                if authority is None:
-                    authority = cls(key, cls._self_signed(key, name, days))
-                    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as stream:
-                        stream.write(authority.pem())
-                        os.fchmod(stream.fileno(), 0o644)
-                    Path(stream.name).replace(file)
+        key = cls._key(key_pem)
+        authority = cls._read(file, key)
+        if authority and authority._outlives(leaf_days):
+            return authority
+        if not store:
+            return authority.renewed(days) if authority else cls.make(key_pem, name, days)
+        with locked(file.parent):
+            authority = cls._read(file, key)
+            if authority is None or not authority._outlives(leaf_days):
+                authority = authority.renewed(days) if authority else cls.make(key_pem, name, days)
+                replace(file, authority.trusted())
         return authority
 
     @classmethod
-    def _read(cls, file: Path, key: ec.EllipticCurvePrivateKey, leaf_days: int) -> Authority | None:
+    def make(cls, key_pem: str, name: str, days: int) -> Authority:
+        """Make an authority whose certificate is in no file yet."""
+        key = cls._key(key_pem)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        return cls(key, cls._self_signed(key, subject, days))
+
+    def renewed(self, days: int) -> Authority:
+        """Return it with another certificate for the same key and name."""
+        return Authority(self.key, self._self_signed(self.key, self.certificate.subject, days), self.others)
+
+    @staticmethod
+    def _key(key_pem: str) -> ec.EllipticCurvePrivateKey:
+        key = serialization.load_pem_private_key(key_pem.encode(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise AnsibleActionFail("The authority's secret is no key on an elliptic curve.")
+        return key
+
+    @classmethod
+    def _read(cls, file: Path, key: ec.EllipticCurvePrivateKey) -> Authority | None:
         try:
-            certificate = x509.load_pem_x509_certificate(file.read_bytes())
+            certificates = x509.load_pem_x509_certificates(file.read_bytes())
         except FileNotFoundError:
             return None
-        if certificate.public_key() != key.public_key():
+        own = [certificate for certificate in certificates if certificate.public_key() == key.public_key()]
+        if not own:
             raise AnsibleActionFail(
                 f"{file} does not belong to the secret certificate_authority_key. Put back the pair, or "
                 "remove the file to have a new authority, which every host then gets its certificates from."
             )
-        left = certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
-        return cls(key, certificate) if left > datetime.timedelta(days=leaf_days) else None
+        return cls(key, own[0], [certificate for certificate in certificates if certificate not in own])
+
+    def _outlives(self, days: int) -> bool:
+        left = self.certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
+        return left > datetime.timedelta(days=days)
 
     @staticmethod
-    def _self_signed(key: ec.EllipticCurvePrivateKey, name: str, days: int) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    def _self_signed(key: ec.EllipticCurvePrivateKey, subject: x509.Name, days: int) -> x509.Certificate:
         return (
             _builder(subject, subject, key.public_key(), days)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -84,6 +107,11 @@ class Authority:
     def pem(self) -> str:
         """Return the authority's certificate in PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def trusted(self) -> str:
+        """Return all that is to be trusted in PEM, the authority itself first."""
+        others = [each.public_bytes(serialization.Encoding.PEM).decode() for each in self.others]
+        return "".join([self.pem(), *others])
 
     def sign(self, request_pem: str, wanted: dict[str, Any], days: int) -> str:
         """Sign for a key that a request proves the possession of; names come from the control node alone."""
@@ -110,6 +138,23 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
         return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the lock of a directory on the control node, which is made where it is missing."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def replace(file: Path, text: str) -> None:
+    """Give a file that everybody may read another content, at once."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as stream:
+        stream.write(text)
+        os.fchmod(stream.fileno(), 0o644)
+    Path(stream.name).replace(file)
 
 
 def _builder(
@@ -160,11 +205,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "authority_days": {"type": "int", "default": 3650},
                 "days": {"type": "int", "default": 365},
                 "renew_before_days": {"type": "int", "default": 60},
+                "issued_after": {"type": "str", "default": ""},
                 "certificates": {"type": "dict", "required": True},
             }
         )
         if arguments["renew_before_days"] >= arguments["days"]:
             raise AnsibleActionFail("renew_before_days must be less than days, or every run renews.")
+        begins_after = 0.0
+        if arguments["issued_after"]:
+            try:
+                moment = datetime.datetime.fromisoformat(arguments["issued_after"])
+            except ValueError as error:
+                raise AnsibleActionFail(f"issued_after: {error}") from error
+            if moment.tzinfo is None:
+                raise AnsibleActionFail(f"issued_after: {arguments['issued_after']} has no zone")
+            begins_after = (moment - BACKDATED).timestamp()
         check_mode = bool(task_vars.get("ansible_check_mode"))
         authority = Authority.open(
             Path(arguments["authority_file"]),
@@ -178,6 +233,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         module_arguments = {
             "directory": arguments["directory"],
             "authority": authority.pem(),
+            "trusted": authority.trusted(),
+            "begins_after": begins_after,
             "renew_before_days": arguments["renew_before_days"],
             "certificates": certificates,
         }

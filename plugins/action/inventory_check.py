@@ -158,6 +158,17 @@ def bad_services(
             yield f"route {path}: it is given to the services {' and '.join(names)}"
 
 
+def lacking_jaeger(members: list[str], settings: Mapping[str, Any]) -> Iterator[str]:
+    """Tell what the role jaeger would stop at, in the middle of a deployment."""
+    if len(members) > 1:
+        yield f"group jaeger: {len(members)} hosts; leave one in it, since the traces are in one place"
+    if members and not settings.get("jaeger_apt_repository") and not settings.get("jaeger_release_checksum"):
+        yield (
+            "group jaeger: nothing says what to install; set jaeger_release_checksum to sha256:… of the vendor's release, which stands beside it "
+            "(roles/jaeger/README.md), or jaeger_apt_repository, or leave the group empty: then no traces are kept"
+        )
+
+
 def unknown_variables(
     defined: Mapping[str, str], known: set[str], own_prefixes: Iterable[str]
 ) -> Iterator[str]:
@@ -216,6 +227,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         zones = {name: host["availability_zone"] for name, host in hosts.items()}
         pings = {name: task_vars["hostvars"][name].get("inventory_check_ping") or {} for name in hosts}
         services, taken_ports = self._catalogue(groups, task_vars)
+        jaeger = groups.get("jaeger", [])
+        sources = {
+            name: self._is_set(task_vars["hostvars"][jaeger[0]], name)
+            for name in ("jaeger_apt_repository", "jaeger_release_checksum")
+            if jaeger
+        }
         mistakes += [
             *missing_groups(groups, arguments["required_groups"]),
             *lacking_quorum(groups, zones, arguments["quorum_groups"]),
@@ -223,6 +240,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             *bad_hosts(groups, hosts),
             *(unreachable_hosts(pings) if arguments["reachability"] else ()),
             *bad_services(services, groups, taken_ports),
+            *lacking_jaeger(jaeger, sources),
             *unknown_variables(
                 self._defined_variables(task_vars.get("ansible_inventory_sources") or []),
                 documented_variables(ROOT) | set(arguments["known_variables"]),
@@ -230,6 +248,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             ),
         ]
         return {"changed": False, "mistakes": mistakes}
+
+    @staticmethod
+    def _is_set(variables: Any, name: str) -> bool:
+        """Tell whether a host's variable has a value, be it one that this machine cannot make yet."""
+        try:
+            return bool(variables.get(name))
+        except AnsibleError:
+            return True
 
     def _catalogue(
         self, groups: Mapping[str, list[str]], task_vars: dict[str, Any]

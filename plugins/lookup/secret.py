@@ -164,6 +164,16 @@ class FileStore:
                 )
             self._write({**values, name: value})
 
+    def rename(self, old: str, new: str) -> None:
+        """Let a secret take another one's place, at once. Raises AnsibleLookupError when there is none of that name."""
+        check_name(new)
+        with self._lock():
+            values = dict(self._read())
+            if old not in values:
+                raise AnsibleLookupError(f"there is no {old!r} in {self.file}")
+            values[new] = values.pop(old)
+            self._write(values)
+
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -31,7 +31,10 @@ description:
     control node.
   - The authority's own key is the secret C(certificate_authority_key); its certificate is made at first use.
   - A certificate is issued anew when it is missing or damaged, belongs to another key or authority, has other
-    names than asked for, or ends within O(renew_before_days). The key stays the same.
+    names than asked for, or ends within O(renew_before_days). The key stays the same. One that was issued
+    before O(issued_after) is issued anew for a new key, which takes the former one's place together with it.
+  - The file O(authority_file) may hold further authorities, which hosts are to trust as well. The one whose key
+    is the secret signs.
   - A run without anything to do takes one round trip to the host. Needs python3-cryptography on both ends.
 options:
   directory: {description: Where the files stand; it is made., type: path, required: true}
@@ -46,6 +49,10 @@ options:
     description: Days before its end from which a certificate is renewed.
     type: int
     default: 60
+  issued_after:
+    description: Moment from which on a certificate must have been issued, in ISO 8601 with its zone; empty for any.
+    type: str
+    default: ""
   certificates:
     description: What the host needs, by the base name of the files C(.key), C(.crt) and C(.pem).
     type: dict
@@ -161,6 +168,22 @@ def names_of(certificate: x509.Certificate) -> tuple[str, set[str]]:
     return str(common_names[0].value), {str(name.value) for name in extension}
 
 
+def moment_of(certificate: x509.Certificate, bound: str) -> datetime.datetime:
+    """Return not_valid_before or not_valid_after, which are naive and in UTC where cryptography is Debian 12's."""
+    aware: datetime.datetime | None = getattr(certificate, f"{bound}_utc", None)
+    naive: datetime.datetime | None = None if aware else getattr(certificate, bound)
+    return aware or naive.replace(tzinfo=datetime.timezone.utc)  # type: ignore[union-attr]  # noqa: UP017
+
+
+def is_older(content: bytes | None, begins_after: float) -> bool:
+    """Tell whether a certificate begins before a moment in seconds of the epoch; one that cannot be read has no age."""
+    try:
+        certificate = x509.load_pem_x509_certificate(content or b"")
+    except ValueError:
+        return False
+    return moment_of(certificate, "not_valid_before").timestamp() < begins_after
+
+
 def fault_of(  # noqa: PLR0911 -- one return a fault
     content: bytes | None,
     key: ec.EllipticCurvePrivateKey | None,
@@ -185,10 +208,7 @@ def fault_of(  # noqa: PLR0911 -- one return a fault
     alternatives = set(wanted["dns"]) | {str(ipaddress.ip_address(address)) for address in wanted["ip"]}
     if names_of(certificate) != (wanted["common_name"], alternatives):
         return "has other names"
-    # not_valid_after is naive and in UTC; Debian 12's cryptography lacks not_valid_after_utc.
-    end = getattr(certificate, "not_valid_after_utc", None) or certificate.not_valid_after.replace(
-        tzinfo=datetime.timezone.utc  # noqa: UP017
-    )
+    end = moment_of(certificate, "not_valid_after")
     if end - datetime.datetime.now(datetime.timezone.utc) < renew_before:  # noqa: UP017
         return f"ends {end:%Y-%m-%d}"
     return None
@@ -210,23 +230,39 @@ def run(module: AnsibleModule) -> dict[str, Any]:
     renew_before = datetime.timedelta(days=module.params["renew_before_days"])
     files.directory(directory)
     before = read(directory / "ca.crt")
-    authority_changed = files.file(directory / "ca.crt", authority_pem, "root", "root", "0644")
+    authority_changed = files.file(
+        directory / "ca.crt", module.params["trusted"].encode(), "root", "root", "0644"
+    )
     requests: dict[str, dict[str, Any]] = {}
     for name, wanted in module.params["certificates"].items():
         path = directory / f"{name}.crt"
         key_path = directory / f"{name}.key"
-        key = key_of(key_path)
+        # Waits there for its certificate: the former pair is whole until then.
+        new_key_path = directory / f"{name}.key.new"
+        key, new_key = key_of(key_path), key_of(new_key_path)
         content = read(path)
+        attributes = (wanted["owner"], wanted["group"], wanted["mode"])
         if name in module.params["signed"]:
             content = module.params["signed"][name].encode()
+            if new_key and new_key.public_key() == x509.load_pem_x509_certificate(content).public_key():
+                key = new_key
         else:
             fault = fault_of(content, key, wanted, authority, renew_before)
+            if key and not fault and is_older(content, module.params["begins_after"]):
+                fault = "older than asked for"
+                new_key = new_key or ec.generate_private_key(ec.SECP256R1())
+                files.file(new_key_path, pem_of(new_key), "root", "root", "0600")
+                requests[name] = {
+                    "reason": fault,
+                    "existed": True,
+                    "request": request_of(new_key, wanted["common_name"]),
+                }
+                continue
             if fault:
                 requests[name] = {"reason": fault, "existed": content is not None, "request": None}
         if key is None:
             key = ec.generate_private_key(ec.SECP256R1())
-        key_pem = (read(key_path) if key_of(key_path) else None) or pem_of(key)
-        attributes = (wanted["owner"], wanted["group"], wanted["mode"])
+        key_pem = (read(key_path) if key_of(key_path) and key is not new_key else None) or pem_of(key)
         files.file(key_path, key_pem, *attributes)
         if content is None or name in requests:
             requests[name]["request"] = request_of(key, wanted["common_name"])
@@ -234,6 +270,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         files.file(path, content, "root", "root", "0644")
         if wanted["pem"]:
             files.file(directory / f"{name}.pem", key_pem + content + authority_pem, *attributes)
+        if not module.check_mode:
+            new_key_path.unlink(missing_ok=True)
     return {
         "changed": bool(files.changed),
         "paths": files.changed,
@@ -248,6 +286,8 @@ def main() -> None:
         argument_spec={
             "directory": {"type": "path", "required": True},
             "authority": {"type": "str", "required": True},
+            "trusted": {"type": "str", "required": True},
+            "begins_after": {"type": "float", "default": 0},
             "renew_before_days": {"type": "int", "required": True},
             "certificates": {"type": "dict", "required": True},
             "signed": {"type": "dict", "default": {}},

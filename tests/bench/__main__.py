@@ -2,10 +2,12 @@
 
     python -m tests.bench [--seconds 10] [--rounds 6] [--json]
 
-On one host of the running lab, in turns, so that a noisy machine treats both alike: the service users answers `GET /api/v1/users/me` as
-it is deployed, and with neither traces nor a shipped log. The client runs on that host and speaks to the service itself, since the gateway's
+On one host of the running lab, in turns, so that a noisy machine treats all alike: the service users answers `GET /api/v1/users/me` with
+neither traces nor a shipped log, with traces, and with both, as it is deployed. The rate is that of a machine which also is the
+observability host; what the host itself has to do is told by the processor time of the service, the journal and rsyslog. The client runs on that host and speaks to the service itself, since the gateway's
 quotas would be what it measures otherwise. Afterwards the host is as it was. Also printed: how many records one request through the edge
-leaves in the log, their bytes as JSON, and the memory of each observability host.
+leaves in the log, their bytes as JSON, how many spans a trace that is kept has, the bytes of Jaeger's JSON, and the memory of each
+observability host.
 """
 
 from __future__ import annotations
@@ -15,34 +17,39 @@ import json
 import secrets
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.e2e.conftest import Edge
+from tests.e2e.conftest import Edge, kept
 from tests.failure.platform import ROOT, Platform, PlatformError, container_of, must
 
 UNIT = "alicerce-users-web.service"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/bench.conf"
 PORT = yaml.safe_load((ROOT / "group_vars/all/services.yml").read_text())["services"]["users"]["port"]
 CLIENT = "/run/bench_client.py"
-WITHOUT = f"""
-set -e
-mkdir -p {Path(DROP_IN).parent}
-printf '[Service]\\nUnsetEnvironment=TRACES_ENDPOINT\\n' > {DROP_IN}
-systemctl daemon-reload
-systemctl restart {UNIT}
-systemctl stop syslog.socket rsyslog.service
+RSYSLOG_QUIET = """
+pid=$(systemctl show --property=MainPID --value rsyslog.service)
+used() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
+for _ in $(seq 60); do before=$(used); sleep 2; [ $(($(used) - before)) -gt 10 ] || break; done
 """
-WITH = f"""
-set -e
-rm -f {DROP_IN}
-systemctl daemon-reload
-systemctl restart {UNIT}
-systemctl start syslog.socket rsyslog.service
-"""
+"""It has shipped what was written while it was stopped: it uses less than a twentieth of a core."""
+NO_TRACES = (
+    f"mkdir -p {Path(DROP_IN).parent}; printf '[Service]\\nUnsetEnvironment=TRACES_ENDPOINT\\n' > {DROP_IN}"
+)
+TRACES = f"rm -f {DROP_IN}"
+RESTART = f"systemctl daemon-reload; systemctl restart {UNIT}"
+NO_LOG = "systemctl stop syslog.socket rsyslog.service"
+LOG = f"systemctl start syslog.socket rsyslog.service; {RSYSLOG_QUIET}"
+MODES = {
+    "neither": f"set -e; {NO_TRACES}; {RESTART}; {NO_LOG}",
+    "traces": f"set -e; {TRACES}; {RESTART}; {NO_LOG}",
+    "both": f"set -e; {TRACES}; {RESTART}; {LOG}",
+}
+"""How a host is brought to what is measured: with neither, with traces only, and with the log shipped, too, as it is deployed."""
 
 
 class Bench:
@@ -81,25 +88,24 @@ class Bench:
         told = json.loads(self.platform.feed(self.host, f"python3 {CLIENT}", json.dumps(task)))
         return {
             "rate": told["answers"] / told["seconds"],
-            "cpu_ms": 1000 * told["cpu_seconds"] / told["answers"],
+            "service_ms": 1000 * told["service_seconds"] / told["answers"],
+            "host_ms": 1000 * told["host_seconds"] / told["answers"],
         }
 
-    def with_and_without(self, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
-        """Measure in turns; returns the medians of both, by `with` and `without`."""
-        runs: dict[str, list[dict[str, float]]] = {"with": [], "without": []}
+    def compare(self, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+        """Measure the modes in turns; returns the medians of each."""
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in MODES}
         try:
             for number in range(rounds):
-                # The one that comes first changes: what warms up, or another's work that ends, is shared fairly.
-                for name in sorted(runs, reverse=bool(number % 2)):
-                    self.platform.ssh(self.host, {"with": WITH, "without": WITHOUT}[name])
+                # Another one comes first each time: what warms up, or another's work that ends, is shared fairly.
+                names = list(MODES)
+                for name in names[number % 3 :] + names[: number % 3]:
+                    self.platform.ssh(self.host, MODES[name])
                     self.measure(2)
                     runs[name].append(self.measure(seconds))
-                    print(
-                        f"{name:>8}: {runs[name][-1]['rate']:7.1f} answers/s, {runs[name][-1]['cpu_ms']:.2f} ms each",
-                        file=sys.stderr,
-                    )
+                    print(f"{name:>8}: {told_of(runs[name][-1])}", file=sys.stderr)
         finally:
-            self.platform.ssh(self.host, f"{WITH}rm -f {CLIENT}\n")
+            self.platform.ssh(self.host, f"{MODES['both']}\nrm -f {CLIENT}")
         return {
             name: {key: statistics.median(each[key] for each in those) for key in those[0]}
             for name, those in runs.items()
@@ -107,6 +113,8 @@ class Bench:
 
     def records_a_request(self, requests: int = 20) -> dict[str, float]:
         """Return how many records a GET through the edge leaves in the log, and their size as JSON in bytes."""
+        # The edge has closed the connection meanwhile.
+        self.edge = Edge(self.platform.info)
         ids = [
             self.edge.call("GET", "/api/v1/users/me", token=self.token).headers["X-Request-ID"]
             for _ in range(requests)
@@ -123,6 +131,39 @@ class Bench:
             "records": len(records[0]),
             "bytes": statistics.mean(sum(len(line) for line in each) for each in records),
         }
+
+    def trace_a_request(self) -> dict[str, float]:
+        """Return how many spans the trace of a GET through the edge has, and their size as Jaeger's JSON in bytes."""
+        for _ in range(200):
+            request_id = self.edge.call("GET", "/api/v1/users/me", token=self.token).headers["X-Request-ID"]
+            if kept(request_id):
+                break
+        else:
+            raise PlatformError("none of 200 requests has an id whose trace is kept")
+        deadline = time.monotonic() + 60
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "trace.json"
+            while True:
+                time.sleep(5)
+                self.platform.ansible(
+                    "playbooks/trace.yml",
+                    "-e",
+                    f"trace={request_id.replace('-', '')} trace_file={file}",
+                    further=False,
+                )
+                told = json.loads(file.read_text())
+                if told["status"] == 200:
+                    [trace] = told["body"]["data"]
+                    return {"spans": len(trace["spans"]), "bytes": len(json.dumps(trace))}
+                if time.monotonic() > deadline:
+                    raise PlatformError(f"Jaeger does not know the trace of {request_id}")
+
+
+def told_of(measured: dict[str, float]) -> str:
+    """Return a measurement in words."""
+    return "{rate:7.1f} answers/s, {service_ms:.2f} ms of processor time each of the service, {host_ms:.2f} ms with journal and rsyslog".format(
+        **measured
+    )
 
 
 def read(request_id: str) -> list[str]:
@@ -151,10 +192,17 @@ def main() -> int:
     try:
         platform = Platform()
         bench = Bench(platform)
-        rates = bench.with_and_without(arguments.seconds, arguments.rounds)
-        result: dict[str, Any] = rates | {
-            "share": rates["with"]["rate"] / rates["without"]["rate"],
+        modes = bench.compare(arguments.seconds, arguments.rounds)
+        result: dict[str, Any] = modes | {
+            "share": {
+                name: {
+                    "rate": modes[name]["rate"] / modes["neither"]["rate"],
+                    "host": modes["neither"]["host_ms"] / modes[name]["host_ms"],
+                }
+                for name in ("traces", "both")
+            },
             "log": bench.records_a_request(),
+            "trace": bench.trace_a_request(),
             "memory": memory(platform),
         }
     except PlatformError as error:
@@ -163,12 +211,16 @@ def main() -> int:
     if arguments.json:
         print(json.dumps(result))
         return 0
-    for name in rates:
+    for name in modes:
+        print(f"{name:>8}: {told_of(modes[name])}")
+    for name, share in result["share"].items():
         print(
-            f"{name}: {rates[name]['rate']:.1f} answers/s, {rates[name]['cpu_ms']:.2f} ms of processor time each"
+            f"{name:>8}: {share['rate']:.3f} of the rate with neither; {share['host']:.3f} by the processor time on the service's host"
         )
-    print(f"rate with / without: {result['share']:.3f}")
     print(f"log: {result['log']['records']} records, {result['log']['bytes']:.0f} bytes of JSON a request")
+    print(
+        f"traces: {result['trace']['spans']} spans, {result['trace']['bytes']} bytes of JSON a request that is kept"
+    )
     print("memory: " + ", ".join(f"{name} {usage}" for name, usage in result["memory"].items()))
     return 0
 

@@ -1,7 +1,7 @@
 """Runs on a host: asks one path of a service on that host over kept connections, as fast as it answers.
 
-Reads {"host", "port", "path", "token", "connections", "seconds"} as JSON, prints {"answers", "seconds", "cpu_seconds"} as JSON, where
-cpu_seconds is what the unit {"unit"} used meanwhile. Any answer but 200 ends it.
+Reads {"host", "port", "path", "token", "connections", "seconds"} as JSON, prints {"answers", "seconds", "service_seconds", "host_seconds"} as
+JSON: the processor time that the unit {"unit"} has used meanwhile, and that with what journal and rsyslog have used. Any answer but 200 ends it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 TLS = "/etc/alicerce/tls"
 
 
-def cpu_seconds(unit: str) -> float:
-    """Return the processor time that a unit's main process and its children have used (proc_pid_stat(5)).
+def cpu_seconds(unit: str) -> tuple[float, float]:
+    """Return the processor time of a unit's main process and its children, and that with the journal's and rsyslog's (proc_pid_stat(5)).
 
     systemd does not count it on every host.
     """
@@ -31,14 +31,19 @@ def cpu_seconds(unit: str) -> float:
         text=True,
         check=True,
     ).stdout.strip()
-    ticks = 0
+    service = log = 0
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             # The name of the program, in parentheses, may hold anything.
-            fields = file.read_text().rpartition(")")[2].split()
+            head, _, rest = file.read_text().rpartition(")")
+            fields, name = rest.split(), head.partition("(")[2]
+            used = int(fields[11]) + int(fields[12])
             if main in {file.parent.name, fields[1]}:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+                service += used
+            elif name in {"rsyslogd", "systemd-journal"}:
+                log += used
+    tick = os.sysconf("SC_CLK_TCK")
+    return service / tick, (service + log) / tick
 
 
 def ask(task: dict[str, object], context: ssl.SSLContext, until: float, answers: list[int]) -> None:
@@ -62,7 +67,7 @@ def main() -> None:
     context = ssl.create_default_context(cafile=f"{TLS}/ca.crt")
     context.load_cert_chain(f"{TLS}/host.crt", f"{TLS}/host.key")
     answers: list[int] = []
-    used, began = cpu_seconds(task["unit"]), time.monotonic()
+    before, began = cpu_seconds(task["unit"]), time.monotonic()
     threads = [
         threading.Thread(target=ask, args=(task, context, began + task["seconds"], answers))
         for _ in range(task["connections"])
@@ -73,11 +78,13 @@ def main() -> None:
         thread.join()
     if len(answers) != len(threads):
         sys.exit("a connection was answered with something else than 200")
+    seconds, after = time.monotonic() - began, cpu_seconds(task["unit"])
     json.dump(
         {
             "answers": sum(answers),
-            "seconds": time.monotonic() - began,
-            "cpu_seconds": cpu_seconds(task["unit"]) - used,
+            "seconds": seconds,
+            "service_seconds": after[0] - before[0],
+            "host_seconds": after[1] - before[1],
         },
         sys.stdout,
     )

@@ -48,6 +48,15 @@ def course() -> dict[str, list[float]]:
     return COURSE
 
 
+LEAST_RATIO = 0.1
+"""Tests that need a trace look for a request that this share keeps, and so every higher one."""
+
+
+def kept(request_id: str) -> bool:
+    """Tell whether every ratio of LEAST_RATIO and above keeps the trace of a request."""
+    return int(request_id.replace("-", "")[-14:], 16) >= (1 - LEAST_RATIO) * (1 << 56)
+
+
 class PinnedAdapter(HTTPAdapter):
     """Leads one name to one address, as /etc/hosts would; the certificate must still be the name's."""
 

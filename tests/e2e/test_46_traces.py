@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import kept
 from tests.failure.platform import run
 
 PATIENCE = 90.0
 """Seconds in which all parts of a trace must have arrived."""
-LEAST_RATIO = 0.1
-"""The test looks for a request that this share keeps, and so every higher one."""
 ENRICHED = [("enrichment", "process enrichment.user-events"), ("enrichment", "enrich")]
 CHANGE = [("users", "PATCH /api/v1/users/me"), ("users", "publish user.updated"), *ENRICHED]
 SIGN_UP = [
@@ -35,11 +34,6 @@ def trace_of(request_id: str) -> dict[str, Any] | None:
         return None
     assert said.returncode == 0, said.stderr
     return dict(json.loads(said.stdout))
-
-
-def kept(request_id: str) -> bool:
-    """Tell whether every ratio of LEAST_RATIO and above keeps the trace of a request."""
-    return int(request_id.replace("-", "")[-14:], 16) >= (1 - LEAST_RATIO) * (1 << 56)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -124,6 +125,86 @@ def test_faults(authority: Any, key: ec.EllipticCurvePrivateKey, tmp_path: Path)
     assert fault(good, wanted={**WANTED, "common_name": "node-b"}) == "has other names"
     assert fault(issue(authority, key, days=29)).startswith("ends ")
     assert fault(issue(authority, key, days=31)) is None
+
+
+def keep(directory: Path, authority: Any, **parameters: Any) -> Any:
+    """Run the host's half, and once more with what the control node's half has signed; returns what the first said."""
+    wanted = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid()).gr_name, "mode": "0400"}
+    certificates = {"host": WANTED | wanted | {"pem": True}}
+    given = {
+        "directory": str(directory),
+        "authority": authority.pem(),
+        "trusted": authority.trusted(),
+        "renew_before_days": 30,
+        "begins_after": 0,
+        "certificates": certificates,
+        "signed": {},
+    }
+    given |= parameters
+    module = SimpleNamespace(check_mode=False, params=given)
+    first = MODULE.run(module)
+    given["signed"] = {
+        name: authority.sign(entry["request"], certificates[name], 365)
+        for name, entry in first["requests"].items()
+    }
+    if given["signed"]:
+        MODULE.run(module)
+    return first
+
+
+def pair(directory: Path) -> tuple[bytes, bytes]:
+    """Return key and certificate, which belong together and stand in one file, too."""
+    key, certificate = (directory / "host.key").read_bytes(), (directory / "host.crt").read_bytes()
+    public = MODULE.key_of(directory / "host.key").public_key()
+    assert x509.load_pem_x509_certificate(certificate).public_key() == public
+    assert (directory / "host.pem").read_bytes().startswith(key + certificate)
+    assert not (directory / "host.key.new").exists()
+    return key, certificate
+
+
+def test_an_old_certificate_gets_a_new_key_and_a_young_one_stays(authority: Any, tmp_path: Path) -> None:
+    keep(tmp_path, authority)
+    old = pair(tmp_path)
+    begin = x509.load_pem_x509_certificate(old[1]).not_valid_before_utc.timestamp()
+    assert keep(tmp_path, authority, begins_after=begin)["requests"] == {}
+
+    told = keep(tmp_path, authority, begins_after=begin + 0.5)
+    assert told["requests"]["host"]["reason"] == "older than asked for"
+    new = pair(tmp_path)
+    assert new[0] != old[0]
+    assert new[1] != old[1]
+
+
+def test_the_former_pair_is_whole_until_the_new_one_is(authority: Any, tmp_path: Path) -> None:
+    keep(tmp_path, authority)
+    old = (tmp_path / "host.key").read_bytes(), (tmp_path / "host.crt").read_bytes()
+    interrupted = SimpleNamespace(sign=lambda *_: 1 / 0, pem=authority.pem, trusted=authority.trusted)
+    with pytest.raises(ZeroDivisionError):
+        keep(tmp_path, interrupted, begins_after=1e11)
+    assert ((tmp_path / "host.key").read_bytes(), (tmp_path / "host.crt").read_bytes()) == old
+    waiting = (tmp_path / "host.key.new").read_bytes()
+    assert stat.S_IMODE((tmp_path / "host.key.new").stat().st_mode) == 0o600
+    keep(tmp_path, authority, begins_after=1e11)
+    assert pair(tmp_path)[0] == waiting
+
+
+def test_hosts_trust_what_the_file_has_and_take_certificates_of_the_one_that_signs(
+    authority: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = open_authority(tmp_path / "other")
+    authority.others = [other.certificate]
+    host = tmp_path / "host"
+    assert keep(host, authority)["authority_changed"] is False
+    assert x509.load_pem_x509_certificates((host / "ca.crt").read_bytes()) == [
+        authority.certificate,
+        other.certificate,
+    ]
+    authority.others = []
+    told = keep(host, authority)
+    assert told["authority_changed"] is True
+    assert told["requests"] == {}
+    assert keep(host, authority)["changed"] is False
 
 
 def test_files_have_their_attributes_and_change_once(tmp_path: Path) -> None:

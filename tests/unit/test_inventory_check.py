@@ -86,6 +86,24 @@ def test_catalogue(check: ModuleType) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("members", "settings", "expected"),
+    [
+        ([], {}, []),
+        (["n1"], {"jaeger_release_checksum": "sha256:00"}, []),
+        (["n1"], {"jaeger_apt_repository": {"uris": "http://mirror"}}, []),
+        (["n1"], {"jaeger_apt_repository": {}, "jaeger_release_checksum": ""}, ["set jaeger_release_checksum"]),
+        (["n1", "n2"], {}, ["2 hosts; leave one", "set jaeger_release_checksum"]),
+    ],
+)  # fmt: skip
+def test_jaeger(
+    check: ModuleType, members: list[str], settings: dict[str, object], expected: list[str]
+) -> None:
+    mistakes = list(check.lacking_jaeger(members, settings))
+    assert len(mistakes) == len(expected)
+    assert all(text in mistake for text, mistake in zip(expected, mistakes, strict=True))
+
+
 def test_unknown_variables(check: ModuleType) -> None:
     defined = {
         "ansible_user": "host n1",
@@ -114,8 +132,15 @@ def run(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_example_inventory_has_no_mistake() -> None:
-    result = run(ROOT / "inventories/production", "-e", "inventory_check_reachability=false")
+@pytest.mark.parametrize("name", ["production", "lab", "lab-wide"])
+def test_inventories_that_ship_have_no_mistake(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What only the machine or the site knows.
+    own = "lab_subnet=192.0.2" if name != "production" else "jaeger_release_checksum=sha256:00"
+    # The repository of the lab's packages is made later.
+    monkeypatch.setenv("ALICERCE_CACHE", str(tmp_path))
+    result = run(ROOT / "inventories" / name, "-e", "inventory_check_reachability=false", "-e", own)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -162,5 +187,6 @@ def test_every_mistake_of_a_broken_copy_is_named_at_once(tmp_path: Path) -> None
         "variable platform_publik_name (group platform): nothing knows it; did you mean platform_public_name?",
         f"port {services['auth']['port']}: it is given to service auth and to service users",
         "host redis-c: it cannot be reached",
+        "group jaeger: nothing says what to install",
     ]:
         assert f"- {mistake}" in result.stdout, f"{mistake}\n{result.stdout}"
