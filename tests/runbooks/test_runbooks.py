@@ -13,6 +13,10 @@ from tests.failure.platform import ROOT, Platform
 from tests.runbooks.runbook import Command, Runbook, difference, files, read
 from tests.runbooks.states import STATES, await_all_whole
 
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+}
+"""The environment of somebody who types the commands: make, as part of another one, would tell which folder it enters."""
 LONGEST = 1800
 """Seconds that one command may take."""
 
@@ -33,7 +37,7 @@ def attempt(command: Command, variables: dict[str, str]) -> str:
     said = subprocess.run(
         ["bash", "-c", f". scripts/env\n{command.text}"],
         cwd=ROOT,
-        env=os.environ | variables,
+        env=ENVIRONMENT | variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
