@@ -11,6 +11,25 @@ from pathlib import Path
 
 from tests.failure.platform import Platform, container_of, must
 
+POISON = """
+import ssl, pika
+from pathlib import Path
+
+tls = "/etc/alicerce/tls/"
+host = Path("/etc/hostname").read_text().strip().partition(".")[0] + ".alicerce.internal"
+context = ssl.create_default_context(cafile=tls + "ca.crt")
+context.load_cert_chain(tls + "users.crt", tls + "users.key")
+password = Path("/etc/alicerce/users/credentials/rabbitmq_password").read_text().strip()
+connection = pika.BlockingConnection(pika.ConnectionParameters(
+    host, 5671, "alicerce", pika.PlainCredentials("users", password), ssl_options=pika.SSLOptions(context, host)))
+channel = connection.channel()
+channel.confirm_delivery()
+for _ in range(3):
+    channel.basic_publish("events", "user.updated", b"no event", mandatory=True)
+connection.close()
+"""
+"""What sends three messages that are no events, with the account of users on a host of RabbitMQ."""
+
 
 @dataclass
 class Scene:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from tests.failure.faults import DATA, on_small_disk
+from tests.failure.faults import DATA, POISON, on_small_disk
 from tests.failure.load import Load
 from tests.failure.notifications import Catcher, ask, await_quiet, told_to_catcher
 from tests.failure.platform import ROOT, Platform
@@ -129,25 +129,6 @@ def certificate_ending(stage: Stage) -> Iterator[dict[str, str]]:
         yield {"host": host}
     finally:
         stage.platform.ssh(host, f"rm -f {file}")
-
-
-POISON = """
-import ssl, pika
-from pathlib import Path
-
-tls = "/etc/alicerce/tls/"
-host = Path("/etc/hostname").read_text().strip().partition(".")[0] + ".alicerce.internal"
-context = ssl.create_default_context(cafile=tls + "ca.crt")
-context.load_cert_chain(tls + "users.crt", tls + "users.key")
-password = Path("/etc/alicerce/users/credentials/rabbitmq_password").read_text().strip()
-connection = pika.BlockingConnection(pika.ConnectionParameters(
-    host, 5671, "alicerce", pika.PlainCredentials("users", password), ssl_options=pika.SSLOptions(context, host)))
-channel = connection.channel()
-channel.confirm_delivery()
-for _ in range(3):
-    channel.basic_publish("events", "user.updated", b"no event", mandatory=True)
-connection.close()
-"""
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
+from tests.failure.faults import POISON
 from tests.failure.platform import Platform, PlatformError, container_of, lab_name, must, run
 
 State = Callable[[Platform], contextlib.AbstractContextManager[dict[str, str]]]
@@ -90,25 +91,6 @@ def queue_growing(platform: Platform) -> Iterator[dict[str, str]]:
     finally:
         for host in hosts:
             platform.ssh(host, "systemctl start alicerce-enrichment-worker")
-
-
-POISON = """
-import ssl, pika
-from pathlib import Path
-
-tls = "/etc/alicerce/tls/"
-host = Path("/etc/hostname").read_text().strip().partition(".")[0] + ".alicerce.internal"
-context = ssl.create_default_context(cafile=tls + "ca.crt")
-context.load_cert_chain(tls + "users.crt", tls + "users.key")
-password = Path("/etc/alicerce/users/credentials/rabbitmq_password").read_text().strip()
-connection = pika.BlockingConnection(pika.ConnectionParameters(
-    host, 5671, "alicerce", pika.PlainCredentials("users", password), ssl_options=pika.SSLOptions(context, host)))
-channel = connection.channel()
-channel.confirm_delivery()
-for _ in range(3):
-    channel.basic_publish("events", "user.updated", b"no event", mandatory=True)
-connection.close()
-"""
 
 
 @state
