@@ -33,6 +33,13 @@ class Etcd:
         self.timeout = timeout
         self.token = ""
 
+    @classmethod
+    def of(cls, params: dict[str, Any]) -> Etcd:
+        """Return the cluster that a module's parameters name. Raises OSError when its files cannot be used."""
+        context = ssl.create_default_context(cafile=params["ca_file"])
+        context.load_cert_chain(params["certificate_file"], params["key_file"])
+        return cls(params["endpoints"], context, params["timeout"])
+
     def call(self, method: str, **body: Any) -> dict[str, Any]:
         """Call a method of the API and return its answer. Raises EtcdError when it refuses or none answers."""
         silent = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 from ansible.module_utils.alicerce_etcd import NOT_ENABLED, Etcd, EtcdError, key_range
@@ -161,9 +160,7 @@ def main() -> None:
     )
     wanted = module.params
     try:
-        context = ssl.create_default_context(cafile=wanted["ca_file"])
-        context.load_cert_chain(wanted["certificate_file"], wanted["key_file"])
-        accounts = Accounts(Etcd(wanted["endpoints"], context, wanted["timeout"]), module.check_mode)
+        accounts = Accounts(Etcd.of(wanted), module.check_mode)
         accounts.settle(wanted["root_password"], wanted["accounts"])
     except (EtcdError, OSError) as error:
         module.fail_json(msg=str(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import ssl
 from typing import Any
 
 from ansible.module_utils.alicerce_etcd import Etcd, EtcdError
@@ -180,9 +179,7 @@ def main() -> None:
     )
     wanted = module.params
     try:
-        context = ssl.create_default_context(cafile=wanted["ca_file"])
-        context.load_cert_chain(wanted["certificate_file"], wanted["key_file"])
-        etcd = Etcd(wanted["endpoints"], context, wanted["timeout"])
+        etcd = Etcd.of(wanted)
         log_in(etcd, wanted["account"], wanted["password"])
         lock = Lock(etcd, wanted["key"], wanted["holder"], wanted["work"], wanted["minutes"])
         if wanted["state"] == "read" or module.check_mode:

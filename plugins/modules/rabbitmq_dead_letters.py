@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import os
-import pwd
 import secrets
 import ssl
-import tempfile
-from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.alicerce_rabbitmq import ALGORITHM, Tool, password_hash
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
@@ -71,7 +66,6 @@ EXAMPLES = """
 
 OWN_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
 """Beginnings of the headers that RabbitMQ itself has put in."""
-ALGORITHM = "rabbit_password_hashing_sha256"
 
 
 def without_own(headers: dict[str, Any] | None) -> dict[str, Any]:
@@ -105,13 +99,11 @@ def definitions(vhost: str, queue: str, account: str, password: str) -> dict[str
     def exactly(name: str) -> str:
         return "^" + name.replace(".", r"\.") + "$"
 
-    salt = os.urandom(4)
-    hashed = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     return {
         "users": [
             {
                 "name": account,
-                "password_hash": hashed,
+                "password_hash": password_hash(password),
                 "hashing_algorithm": ALGORITHM,
                 "tags": [],
                 "limits": {},
@@ -128,30 +120,6 @@ def definitions(vhost: str, queue: str, account: str, password: str) -> dict[str
             }
         ],
     }
-
-
-class Node:
-    """The node, by its tool."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.program = module.get_bin_path("rabbitmqctl", required=True)
-
-    def call(self, *arguments: str) -> str:
-        _, output, _ = self.module.run_command([self.program, "--quiet", *arguments], check_rc=True)
-        return str(output)
-
-    def load(self, wanted: dict[str, Any]) -> None:
-        """Import definitions by a file of RabbitMQ's account: no password stands in a process list."""
-        account = pwd.getpwnam("rabbitmq")
-        descriptor, name = tempfile.mkstemp(dir=account.pw_dir, suffix=".json")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                os.fchown(descriptor, account.pw_uid, account.pw_gid)
-                json.dump(wanted, stream)
-            self.call("import_definitions", name)
-        finally:
-            Path(name).unlink(missing_ok=True)
 
 
 def connect(params: dict[str, Any], account: str, password: str) -> Any:
@@ -218,7 +186,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("pika"))
     move = params["action"] == "replay" and not module.check_mode
     account, password = f"dead-letters-{secrets.token_hex(4)}", secrets.token_urlsafe(32)
-    node = Node(module)
+    node = Tool(module)
     node.load(definitions(params["vhost"], params["queue"], account, password))
     try:
         connection = connect(params, account, password)

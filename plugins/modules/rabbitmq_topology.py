@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
-import os
-import pwd
 import re
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.alicerce_rabbitmq import ALGORITHM, SALT_BYTES, Tool, password_hash
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -82,14 +78,6 @@ changes:
 """
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,200}")
-SALT_BYTES = 4
-ALGORITHM = "rabbit_password_hashing_sha256"
-
-
-def password_hash(password: str, salt: bytes | None = None) -> str:
-    """The hash as RabbitMQ keeps it: base64(salt + SHA-256(salt + password))."""
-    salt = os.urandom(SALT_BYTES) if salt is None else salt
-    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def is_password(password: str, user: dict[str, Any]) -> bool:
@@ -232,16 +220,8 @@ def differences(
     return changes, surplus
 
 
-class Cluster:
+class Cluster(Tool):  # type: ignore[misc]
     """The cluster, by the command line tool on one of its nodes."""
-
-    def __init__(self, module: AnsibleModule) -> None:
-        self.module = module
-        self.program = module.get_bin_path("rabbitmqctl", required=True)
-
-    def call(self, *arguments: str) -> str:
-        _, output, _ = self.module.run_command([self.program, "--quiet", *arguments], check_rc=True)
-        return str(output)
 
     def running_nodes(self) -> set[str]:
         # Not cluster_status, which costs a call to each node.
@@ -254,18 +234,6 @@ class Cluster:
     def disabled_features(self) -> set[str]:
         flags = json.loads(self.call("list_feature_flags", "name", "state", "--formatter", "json"))
         return {flag["name"] for flag in flags if flag["state"] == "disabled"}
-
-    def load(self, definitions: dict[str, list[dict[str, Any]]]) -> None:
-        """Import definitions by a file of RabbitMQ's account: standard input hangs under su."""
-        account = pwd.getpwnam("rabbitmq")
-        descriptor, name = tempfile.mkstemp(dir=account.pw_dir, suffix=".json")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                os.fchown(descriptor, account.pw_uid, account.pw_gid)
-                json.dump(definitions, stream)
-            self.call("import_definitions", name)
-        finally:
-            Path(name).unlink(missing_ok=True)
 
     def remove(self, kind: str, key: tuple[str, ...]) -> None:
         if kind == "users":

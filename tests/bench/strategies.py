@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -19,9 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.e2e.site import read_recap
+
 ROOT = Path(__file__).resolve().parents[2]
 STRATEGIES = ("mitogen", "linear")
-RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
 class BenchError(Exception):
@@ -30,10 +30,10 @@ class BenchError(Exception):
 
 def not_idle(output: str) -> list[str]:
     """Return the hosts of a run's recap that changed, failed or did not answer."""
-    recap = RECAP.findall(output.rpartition("PLAY RECAP")[2])
+    recap = read_recap(output)
     if not recap:
         raise BenchError("the run has printed no recap")
-    return [host for host, *counts in recap if any(map(int, counts))]
+    return [host for host, (_, *counts) in recap.items() if any(counts)]
 
 
 def run_site(strategy: str, inventory: Path) -> float:

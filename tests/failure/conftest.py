@@ -7,24 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from tests.failure.platform import Platform
+from tests.rows import pytest_configure, pytest_terminal_summary, rows
 
-ROWS = pytest.StashKey[list[str]]()
+__all__ = ["pytest_configure", "pytest_terminal_summary", "rows"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--repeat", type=int, default=5, help="runs of each fault that has a limit (default: 5)")
     parser.addoption("--repeat-others", type=int, default=2, help="runs of each other fault (default: 2)")
     parser.addoption("--quiet-minutes", type=int, default=60, help="how long nothing may fire (default: 60)")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[ROWS] = []
-
-
-@pytest.fixture
-def rows(request: pytest.FixtureRequest) -> list[str]:
-    """Lines of the table that is printed at the end."""
-    return request.config.stash[ROWS]
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +25,3 @@ def platform() -> Iterator[Platform]:
     deployed.deploy_further()
     yield deployed
     deployed.remove_further()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash[ROWS]:
-        terminalreporter.section("what was seen")
-        for line in lines:
-            terminalreporter.write_line(line)

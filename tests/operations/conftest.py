@@ -9,20 +9,12 @@ import pytest
 
 from tests.failure.platform import Platform
 from tests.operations.crowd import Crowd
+from tests.rows import pytest_configure, pytest_terminal_summary, rows
 
-ROWS = pytest.StashKey[list[str]]()
+__all__ = ["pytest_configure", "pytest_terminal_summary", "rows"]
+
 PEACE = 60.0
 """Seconds for which nobody works on the platform, to compare with."""
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[ROWS] = []
-
-
-@pytest.fixture
-def rows(request: pytest.FixtureRequest) -> list[str]:
-    """Lines of the table that is printed at the end."""
-    return request.config.stash[ROWS]
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +35,3 @@ def peace(platform: Platform) -> float:
         time.sleep(PEACE)
     assert seen.failures == []
     return seen.p99()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash[ROWS]:
-        terminalreporter.section("what people saw")
-        for line in lines:
-            terminalreporter.write_line(line)

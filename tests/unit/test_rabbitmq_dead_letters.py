@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from typing import Any
 
 from tests.unit.load import load_plugin
 
+# As Ansible offers it to modules.
+sys.modules["ansible.module_utils.alicerce_rabbitmq"] = load_plugin("module_utils/alicerce_rabbitmq.py")
 dead = load_plugin("modules/rabbitmq_dead_letters.py")
 HEADERS = {
     "traceparent": "00-1",
